@@ -1,0 +1,1 @@
+"""Shared by all stages: run folders, the renderer and parser, encoders, statistics, review records."""
