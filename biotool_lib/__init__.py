@@ -5,9 +5,14 @@
 136
 """
 
+from . import evaluation
 from .catalogue import canonical, tools
-from .errors import BioToolError, InvalidArguments
+from .common.runner import Run, load_run
+from .errors import BioToolError, InvalidArguments, InvalidParameter, MissingArtefact, RecordingError
 from .gateway import Client, Observation, call_from_url, prepare
 
-__all__ = ["BioToolError", "Client", "InvalidArguments", "Observation", "call_from_url", "canonical", "prepare", "tools"]
+__all__ = [
+    "BioToolError", "Client", "InvalidArguments", "InvalidParameter", "MissingArtefact", "Observation", "RecordingError", "Run",
+    "call_from_url", "canonical", "evaluation", "load_run", "prepare", "tools",
+]
 __version__ = "0.1.0"

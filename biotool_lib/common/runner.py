@@ -163,8 +163,8 @@ class Run:
 
         Items have a key `identity`, and so have results. Returns the results in the order of the items.
         """
-        part = self.path / f".{stage.name}.{stage.key}.part.jsonl"
-        results = _intact_rows(part, identity)
+        part = self.part(stage)
+        results = intact_rows(part, identity)
         todo = [item for item in items if item[identity] not in results]
         with part.open("a", encoding="utf-8") as handle:
             for item in track(todo, label or stage.name, progress, done=len(items) - len(todo)):
@@ -174,13 +174,17 @@ class Run:
                 results[row[identity]] = row
         return [results[item[identity]] for item in items]
 
+    def part(self, stage: Stage) -> Path:
+        """Where a stage's results are appended until its artefact is written."""
+        return self.path / f".{stage.name.replace('/', '-')}.{stage.key}.part.jsonl"
+
     def tidy(self, stage: Stage) -> None:
         """Remove the partial results of a stage whose artefact is written."""
-        for part in self.path.glob(f".{stage.name}.*.part.jsonl"):
+        for part in self.path.glob(f".{stage.name.replace('/', '-')}.*.part.jsonl"):
             part.unlink()
 
 
-def _intact_rows(part: Path, identity: str) -> dict[str, dict[str, Any]]:
+def intact_rows(part: Path, identity: str) -> dict[str, dict[str, Any]]:
     """Rows of a partial file; a last line that a kill cut off is removed from the file."""
     rows: dict[str, dict[str, Any]] = {}
     if not part.exists():

@@ -23,7 +23,7 @@ OUTCOMES = (
 )
 _RATE = re.compile(r"rate limit|too many requests|exceeded the (?:request|API) limit", re.IGNORECASE)
 _NOT_FOUND = re.compile(
-    r"not found|no .{0,60}found|cannot find|can't find|could not find|does not exist|not exist|no such|unable to find|"
+    r"not found|no .{0,60}found|cannot find|can't find|could not find|does not exist|not exist|no such|unable to find|could not fetch|"
     r"no valid lookup found|cannot get document summary|is not available|uid=", re.IGNORECASE,
 )
 _BACKEND = re.compile(r"backend failed|error calling|internal server error|unable to obtain|exception|timed? ?out|unavailable", re.IGNORECASE)

@@ -1,0 +1,158 @@
+"""Ensembl endpoints about what lies in a region, and sequences."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from werkzeug import Request
+
+from biotool_lib.atlas.ensembl import place
+from biotool_lib.atlas.ensembl_service import (
+    Refusal,
+    bare,
+    find,
+    kept,
+    number,
+    served,
+    slice_of,
+    species,
+    unanswerable,
+)
+from biotool_lib.atlas.store import row, rows
+
+TABLES = {"gene": "genes", "transcript": "transcripts", "exon": "exons"}
+KNOWN = {"band", "gene", "transcript", "cds", "exon", "repeat", "simple", "misc", "variation", "somatic_variation", "structural_variation",
+         "somatic_structural_variation", "constrained", "regulatory", "motif", "mane"}
+COMPLEMENT = str.maketrans("ACGTacgt", "TGCAtgca")
+
+
+def gene_feature(entry: sqlite3.Row) -> dict[str, object]:
+    """The keys of a gene in an overlap."""
+    return {"feature_type": "gene", "id": entry["id"], "gene_id": entry["id"], "external_name": entry["symbol"], "biotype": entry["biotype"],
+            "version": entry["version"], "description": entry["description"], "canonical_transcript": entry["canonical_transcript"]}
+
+
+def transcript_feature(entry: sqlite3.Row) -> dict[str, object]:
+    """The keys of a transcript in an overlap."""
+    return {"feature_type": "transcript", "id": entry["id"], "transcript_id": entry["id"], "Parent": entry["gene"],
+            "external_name": entry["display_name"], "biotype": entry["biotype"], "version": entry["version"],
+            "is_canonical": entry["is_canonical"]}
+
+
+def exon_feature(entry: sqlite3.Row) -> dict[str, object]:
+    """The keys of an exon in an overlap."""
+    return {"feature_type": "exon", "id": entry["id"], "exon_id": entry["id"], "Parent": entry["transcript"], "rank": entry["rank"],
+            "version": entry["version"]}
+
+
+SHAPES = {"gene": gene_feature, "transcript": transcript_feature, "exon": exon_feature}
+
+
+def variation_feature(entry: sqlite3.Row) -> dict[str, object]:
+    """A variant in an overlap."""
+    return kept({"feature_type": "variation", "id": entry["id"], "seq_region_name": entry["seq_region"], "start": entry["start"],
+                 "end": entry["end"], "strand": 1, "assembly_name": "GRCh38", "source": "dbSNP",
+                 "alleles": entry["allele_string"].split("/") if entry["allele_string"] else None,
+                 "consequence_type": entry["most_severe_consequence"],
+                 "clinical_significance": (entry["clinical_significance"] or "").split("|") if entry["clinical_significance"] else
+                 [] if entry["recorded"] else None})
+
+
+def overlapping(request: Request, plain: str, seq_region: str, start: int, end: int) -> list[dict]:
+    """The known features of the kinds asked for that touch a stretch."""
+    wanted = request.args.getlist("feature")
+    if not wanted:
+        raise Refusal("No feature given. Please specify a feature to retrieve from this service")
+    out: list[dict] = []
+    for kind in dict.fromkeys(wanted):
+        if kind not in KNOWN:
+            raise Refusal(f"The feature type {kind} is not understood")
+        if kind in SHAPES:
+            condition = ' AND "id" IS NOT NULL' if kind == "exon" else ""
+            found = rows(f'SELECT * FROM {TABLES[kind]} WHERE species = ? AND seq_region = ? AND "end" >= ? AND "start" <= ?{condition} '
+                         'ORDER BY "start", id', plain, seq_region, start, end)
+            biotype = request.args.get("biotype")
+            if biotype and kind != "exon":
+                found = [e for e in found if e["biotype"] == biotype]
+            out += [kept(SHAPES[kind](e) | place(e)) for e in found]
+        elif kind == "variation" and plain == "homo_sapiens":
+            unanswerable(request, ("variant_set",), "No features found")
+            found = rows('SELECT * FROM variants WHERE seq_region = ? AND "end" >= ? AND "start" <= ? ORDER BY "start", id', seq_region, start, end)
+            term = request.args.get("so_term")
+            out += [variation_feature(e) for e in found if not term or e["most_severe_consequence"] == term]
+    return out
+
+
+@served
+def overlap_region(request: Request, name: str, text: str) -> object:
+    """Known features of a region."""
+    plain = species(name)["name"]
+    seq_region, start, end, _ = slice_of(plain, text)
+    return overlapping(request, plain, seq_region, start, end)
+
+
+@served
+def overlap_id(request: Request, identifier: str) -> object:
+    """Known features where another feature lies."""
+    kind, entry = find(identifier)
+    if kind == "Translation":
+        raise Refusal("The given stable ID does not point to a Feature. Cannot perform overlap")
+    return overlapping(request, entry["species"], entry["seq_region"], entry["start"], entry["end"])
+
+
+@served
+def overlap_translation(request: Request, identifier: str) -> object:
+    """Features of a protein: none are sourced."""
+    raise Refusal(f"ID '{identifier}' not found")
+
+
+def sequence_body(entry: sqlite3.Row, query: str, start: int | None, end: int | None) -> dict[str, object]:
+    """A protein sequence, or the asked part of it."""
+    text = entry["sequence"][(start or 1) - 1:end]
+    return {"query": query, "id": entry["id"], "version": entry["version"], "seq": text, "desc": None, "molecule": "protein"}
+
+
+@served
+def sequence_id(request: Request, identifier: str) -> object:
+    """The protein sequence of a translation, or of a transcript or its MANE Select partner when `type=protein`."""
+    kind = request.args.get("type", "genomic")
+    if kind not in ("cds", "cdna", "genomic", "protein"):
+        raise Refusal(f"The type '{kind}' is not understood by this service")
+    plain = bare(identifier)
+    entry = row("SELECT * FROM translation_sequences WHERE id = ?", plain)
+    if entry is None and kind == "protein":
+        entry = row("SELECT * FROM translation_sequences WHERE transcript = ?", plain)
+    asked = identifier[len(plain) + 1:]
+    if entry is None or (asked and plain == entry["id"] and asked != str(entry["version"])):
+        raise Refusal(f"ID '{identifier}' not found")
+    start, end = number(request, "start"), number(request, "end")
+    if (start or end) and not 1 <= (start or 1) <= (end or len(entry["sequence"])) <= len(entry["sequence"]):
+        raise Refusal("Start or end is outside the sequence")
+    body = sequence_body(entry, identifier, int(start) if start else None, int(end) if end else None)
+    return [body] if request.args.get("multiple_sequences", "0") not in ("", "0") else body
+
+
+@served
+def sequence_region(request: Request, name: str, text: str) -> object:
+    """The sequence of a region of the mitochondrial genome, the only one that is held here."""
+    plain = species(name)["name"]
+    seq_region, start, end, strand = slice_of(plain, text)
+    unanswerable(request, ("mask", "mask_feature", "coord_system", "coord_system_version"), f"No slice found for location {text}")
+    genome = row("SELECT * FROM genome_sequences WHERE species = ? AND seq_region = ?", plain, seq_region)
+    if genome is None:
+        raise Refusal(f"No slice found for location {text}")
+    before, after = int(number(request, "expand_5prime") or 0), int(number(request, "expand_3prime") or 0)
+    low, high = (start - before, end + after) if strand == 1 else (start - after, end + before)
+    low, high = max(low, 1), min(high, len(genome["sequence"]))
+    piece = genome["sequence"][low - 1:high]
+    return {"query": text, "id": f"chromosome:{genome['assembly']}:{seq_region}:{low}:{high}:{strand}", "molecule": "dna",
+            "seq": piece if strand == 1 else piece.translate(COMPLEMENT)[::-1]}
+
+
+ROUTES = [
+    ("/overlap/region/<name>/<text>", overlap_region),
+    ("/overlap/id/<identifier>", overlap_id),
+    ("/overlap/translation/<identifier>", overlap_translation),
+    ("/sequence/id/<identifier>", sequence_id),
+    ("/sequence/region/<name>/<text>", sequence_region),
+]

@@ -1,0 +1,152 @@
+"""Calls: proposed from the catalogue and the things that a backend knows, then executed.
+
+Run with `python -m biotool_lib.calls --run runs/laptop`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ..catalogue import InvalidArguments, canonical
+from ..common.runner import Run, dumps
+from ..gateway import Client, Observation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_PER_FUNCTION = 60  # of recorded calls, so that no one function drowns the rest
+OPTION_SHARE = 0.4
+
+
+@cache
+def plans() -> dict[str, list[dict[str, Any]]]:
+    """How calls of each function are proposed: from which kind of thing, with which arguments and options."""
+    merged: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(Path(__file__).parent.glob("plans_*.yaml")):
+        for name, listed in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).items():
+            merged.setdefault(name, []).extend(listed)
+    return merged
+
+
+def call_id(call: Mapping[str, Any]) -> str:
+    """The identity of a canonical call: the same call has the same id in every run."""
+    return "c" + hashlib.sha256(dumps({"name": call["name"], "arguments": call["arguments"]}).encode()).hexdigest()[:12]
+
+
+def propose(client: Client, seed: int = 0, functions: list[str] | None = None, scale: float = 1.0) -> list[dict[str, Any]]:
+    """Distinct canonical calls as {"id", "name", "arguments"}, in a fixed order for a seed.
+
+    A replay client proposes what was recorded (at most 60 a function); the others the plans over the atlas's entities,
+    each plan's limit multiplied by `scale`.
+    """
+    found = _recorded(client, seed) if client.recordings else _planned(seed, scale)
+    distinct: dict[str, dict[str, Any]] = {}
+    for call in found:
+        if functions is None or call["name"] in functions:
+            distinct.setdefault(call_id(call), {"id": call_id(call), **call})
+    return list(distinct.values())
+
+
+def _recorded(client: Client, seed: int) -> Iterator[dict[str, Any]]:
+    assert client.recordings is not None
+    by_function: dict[str, list[dict[str, Any]]] = {}
+    for call in client.recordings.calls:
+        by_function.setdefault(call["name"], []).append(call)
+    for name in sorted(by_function):
+        calls = sorted(by_function[name], key=dumps)
+        random.Random(f"{seed}:{name}").shuffle(calls)
+        yield from calls[:MOST_PER_FUNCTION]
+
+
+def _planned(seed: int, scale: float) -> Iterator[dict[str, Any]]:
+    for name in sorted(plans()):
+        for number, plan in enumerate(plans()[name]):
+            yield from _from_plan(name, plan, random.Random(f"{seed}:{name}:{number}"), scale)
+
+
+def _from_plan(name: str, plan: Mapping[str, Any], rng: random.Random, scale: float) -> Iterator[dict[str, Any]]:
+    from ..atlas.store import entities
+
+    things: list[Mapping[str, Any]] = [dict(row) for row in entities(plan["from"], plan.get("where", ""))] if plan.get("from") else [{}]
+    rng.shuffle(things)
+    wanted, seen = max(1, round(plan.get("limit", 40) * scale)), set()
+    options = [(key, value) for key, values in plan.get("options", {}).items() for value in values]
+    for thing in things:
+        arguments = {key: fill(value, thing) for key, value in plan.get("arguments", {}).items()}
+        if any(value is None for value in arguments.values()):
+            continue
+        if options and rng.random() < OPTION_SHARE:
+            key, value = rng.choice(options)
+            arguments[key] = fill(value, thing)
+        try:
+            call = canonical(name, arguments)
+        except InvalidArguments as wrong:
+            raise ValueError(f"a plan of {name} proposes a call that the catalogue refuses: {wrong}") from wrong
+        if call_id(call) not in seen:
+            seen.add(call_id(call))
+            yield call
+        if len(seen) >= wanted:
+            return
+
+
+def fill(template: Any, thing: Mapping[str, Any]) -> Any:
+    """A plan's value for one thing: a lone "{column}" keeps the column's type, other texts are formatted."""
+    if not isinstance(template, str):
+        return template
+    if template.startswith("{") and template.endswith("}") and template.count("{") == 1:
+        return thing[template[1:-1]]
+    values = {key: value for key, value in thing.items() if value is not None}
+    try:
+        return template.format(**values)
+    except KeyError:
+        return None
+
+
+def row(call: Mapping[str, Any], observation: Observation) -> dict[str, Any]:
+    """One executed call as it stands in calls.jsonl."""
+    return {
+        "id": call["id"], "name": call["name"], "arguments": dict(observation.arguments), "outcome": observation.outcome,
+        "observation": {
+            "url": observation.url, "status": observation.status, "sha256": digest(observation.data), "summary": observation.summary,
+        },
+        "error": observation.error, "source": observation.source,
+    }
+
+
+def digest(data: Any) -> str | None:
+    """sha256 of a body's parsed content; the receipt by which a later look can tell whether it is the same."""
+    return None if data is None else hashlib.sha256(dumps(data).encode()).hexdigest()
+
+
+def enumerate_calls(run: Run, client: Client | None = None, functions: list[str] | None = None, scale: float = 1.0,
+                    progress: bool | None = None) -> pd.DataFrame:
+    """Propose and execute calls into `calls.jsonl`; interrupted, it goes on where it stopped.
+
+    Returns one row a call. Example: `enumerate_calls(Run("runs/laptop"))`
+    """
+    import pandas as pd
+
+    client = client or run_client(run)
+    stage = run.stage("calls", writes=["calls.jsonl"], settings={"functions": functions, "scale": scale})
+    if not stage.done:
+        proposed = propose(client, run.seed, functions, scale)
+        rows = run.resume(stage, proposed, lambda call: row(call, client.call(call["name"], call["arguments"])),
+                          label="calls", progress=progress)
+        run.write("calls.jsonl", rows)
+        stage.finish(len(rows), outcomes=dict(sorted(Counter(r["outcome"] for r in rows).items())),
+                     functions=dict(sorted(Counter(r["name"] for r in rows).items())))
+        run.tidy(stage)
+    return pd.DataFrame(run.read("calls.jsonl"))
+
+
+def run_client(run: Run) -> Client:
+    """A client for the backend that the run was made with."""
+    return Client(run.manifest["backend"], recordings=run.recordings)

@@ -1,0 +1,178 @@
+"""Three filters in a row: execution, judge, human. Run with `python -m biotool_lib.filters --run runs/laptop`.
+
+Every question carries a verdict and a reason from each layer that saw it. Nothing is called human-verified
+without the reviewers' signed records.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .calls import digest, run_client
+from .catalogue import tools
+from .common.review import ReviewBook, accepted, verdict
+from .common.runner import Run
+from .gateway import Client
+from .questions.grammar import look_up
+from .questions.lexicon import literal, words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEWEST_WORDS, MOST_WORDS = 5, 120
+_NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
+
+
+def execution(question: Mapping[str, Any], call: Mapping[str, Any], client: Client) -> tuple[bool, str]:
+    """Whether the call, made once more, still answers the question as it did when the question was written."""
+    seen = client.call(call["name"], call["arguments"])
+    if seen.outcome != "ok":
+        return False, f"the call's outcome is {seen.outcome}"
+    if not informative(seen.summary):
+        return False, "the response holds no value"
+    value = look_up(seen.summary, question["answer_path"])
+    if value != question["answer_value"]:
+        return False, f"{question['answer_path']} is {value!r} now"
+    return True, "same body" if digest(seen.data) == call["observation"]["sha256"] else "same answer, changed body"
+
+
+def informative(summary: Any) -> bool:
+    """Whether a summary holds anything besides zeros, blanks and names of keys."""
+    if isinstance(summary, Mapping):
+        return any(informative(value) for key, value in summary.items() if key not in ("shown", "format"))
+    if isinstance(summary, list):
+        return any(informative(item) for item in summary)
+    return summary not in (None, "", 0, False)
+
+
+def judge(question: Mapping[str, Any], call: Mapping[str, Any]) -> tuple[bool, str]:
+    """The rule-based judge: sees question, call and response, and says why it rejects."""
+    text = question["question"]
+    count = len(text.split())
+    if not FEWEST_WORDS <= count <= MOST_WORDS:
+        return False, f"{count} words long"
+    unsaid = unrecoverable(text, call, question.get("family"))
+    if unsaid:
+        return False, f"does not say {', '.join(unsaid)}"
+    if call["name"] in text or any(name in text for name in _NAME.findall(text) if name in tools()):
+        return False, "names the function"
+    answer = question["answer_value"]
+    if isinstance(answer, str) and len(answer) > 3 and answer.lower() in text.lower() and not _given(answer, call):
+        return False, "holds its own answer"
+    if look_up(call["observation"]["summary"], question["answer_path"]) != answer:
+        return False, "the response does not hold the answer"
+    return True, "states every argument; the response answers it"
+
+
+def unrecoverable(text: str, call: Mapping[str, Any], family: str | None = None) -> list[str]:
+    """Arguments of a call whose value the question does not say, neither literally nor in listed words.
+
+    A composed value (a search query) is said when every part of it is; an option is said by one of its clauses.
+    """
+    tool, folded = tools()[call["name"]], _fold(text)
+    options = _options(call["name"])
+    missing = []
+    for name, value in call["arguments"].items():
+        said = any(_fold(word) in folded for word in words(tool, name, value))
+        said = said or any(_fold(clause) in folded for clause in options(name, value))
+        if not said and isinstance(value, str | list):
+            parts = _parts(literal(value))
+            said = bool(parts) and all(any(_fold(w) in folded for w in (part, *_organism(part))) for part in parts)
+        if not said:
+            missing.append(name)
+    return missing
+
+
+def _organism(part: str) -> tuple[str, ...]:
+    from .questions.lexicon import taxon_words
+
+    return taxon_words().get(part, ())
+
+
+def _options(function: str):
+    from .questions.grammar import _clauses, phrasebook
+
+    options = phrasebook().get(function, {}).get("options") or {}
+
+    def said(name: str, value: Any) -> list[str]:
+        return [clause.replace("{" + name + "}", literal(value)) for clause in _clauses(options, name, value) or []]
+
+    return said
+
+
+def _fold(text: str) -> str:
+    return " ".join(re.sub(r"[\s\"'_,]+", " ", text.lower()).split())
+
+
+def _parts(query: str) -> list[str]:
+    """The values inside a search query: what stands in quotes, behind a field, or before an Entrez tag."""
+    query = re.sub(r"\[[^\]]*\b(?:TO)\b[^\]]*\]", lambda m: m[0].strip("[]").replace(" TO ", " "), query)
+    query = re.sub(r"\[[A-Za-z /]+\]", " ", query)
+    quoted = re.findall(r'"([^"]+)"', query)
+    rest = re.sub(r'"[^"]+"', " ", query)
+    rest = re.sub(r"\b\w+:", " ", rest)
+    plain = [w for w in re.split(r"[\s()\[\]]+", rest) if w and w not in ("AND", "OR", "NOT", "TO", "true", "false", "*")]
+    return quoted + plain
+
+
+def _given(answer: str, call: Mapping[str, Any]) -> bool:
+    return any(answer.lower() in literal(value).lower() or literal(value).lower() in answer.lower() for value in call["arguments"].values())
+
+
+def apply_filters(run: Run, client: Client | None = None) -> pd.DataFrame:
+    """Pass every question through execution, judge and, where records exist, the human layer; writes `verdicts.jsonl`.
+
+    Returns one row a verdict. Example: `apply_filters(Run("runs/laptop"))`
+    """
+    import pandas as pd
+
+    human = run.path / "human.jsonl"
+    reads = ["calls.jsonl", "questions.jsonl", *(["human.jsonl"] if human.exists() else [])]
+    stage = run.stage("filters", reads=reads, writes=["verdicts.jsonl"])
+    if not stage.done:
+        client = client or run_client(run)
+        calls = {call["id"]: call for call in run.read("calls.jsonl")}
+        rows, texts = [], Counter(_fold(q["question"]) for q in run.read("questions.jsonl"))
+        for question in run.read("questions.jsonl"):
+            call = calls[question["call_id"]]
+            accept, reason = execution(question, call, client)
+            rows.append(verdict(question["id"], "execution", accept, reason, run.manifest["backend"]))
+            if accept:
+                accept, reason = judge(question, call)
+                if accept and texts[_fold(question["question"])] > 1:
+                    accept, reason = False, "the same words ask for another call, too"
+                rows.append(verdict(question["id"], "judge", accept, reason, "rules-v1"))
+        rows += ReviewBook(human).verdicts() if human.exists() else []
+        run.write("verdicts.jsonl", rows)
+        stage.finish(len(rows), kept=len(accepted(rows)))
+    return pd.DataFrame(run.read("verdicts.jsonl"))
+
+
+def funnel(run: Run) -> pd.DataFrame:
+    """Counts at each step from proposed calls to kept questions: step, unit, count, and what was lost to what."""
+    import pandas as pd
+
+    calls, questions, verdicts = run.read("calls.jsonl"), run.read("questions.jsonl"), run.read("verdicts.jsonl")
+    seen = {v["question_id"] for v in verdicts if v["layer"] == "human"}
+    rows = [
+        {"step": "proposed", "unit": "calls", "count": len(calls)},
+        {"step": "answered with content", "unit": "calls", "count": sum(c["outcome"] == "ok" for c in calls)},
+        {"step": "written", "unit": "questions", "count": len(questions)},
+    ]
+    for layer in ("execution", "judge"):
+        rows.append({"step": f"accepted by {layer}", "unit": "questions",
+                     "count": sum(v["accept"] for v in verdicts if v["layer"] == layer)})
+    rows.append({"step": "seen by a human", "unit": "questions", "count": len(seen)})
+    rows.append({"step": "kept", "unit": "questions", "count": len(accepted(verdicts))})
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from biotool_lib.road import main
+
+    sys.exit(main(stage="filters"))

@@ -1,0 +1,128 @@
+"""The book's figures: one function each, from a DataFrame to a matplotlib Axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+COLOURS = {"ensembl": "#4878a8", "ncbi": "#c1663f", "uniprot": "#5b9a5f"}
+
+
+def _axes(width: float = 7.0, height: float = 3.5) -> Axes:
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    sns.set_theme(style="whitegrid", context="notebook", font_scale=0.85)
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def gene_on_chromosome(gene: Mapping[str, Any], chromosome: Mapping[str, Any]) -> Axes:
+    """Where a gene lies: its place on the whole chromosome, drawn from the summaries of two calls."""
+    axes = _axes(7, 1.3)
+    length, middle = chromosome["length"] / 1e6, (gene["start"] + gene["end"]) / 2e6
+    axes.barh([0], [length], height=0.5, color="#dfe6ee", edgecolor="#9db8d2")
+    axes.plot([middle, middle], [-0.25, 0.25], color=COLOURS["ncbi"], linewidth=2)
+    axes.annotate(gene["display_name"], (middle, 0.28), ha="center", va="bottom", color=COLOURS["ncbi"])
+    axes.set(xlim=(0, length), ylim=(-0.4, 0.75), yticks=[], xlabel=f"chromosome {gene['seq_region_name']} of {gene['assembly_name']}, million bases")
+    axes.grid(visible=False)
+    return axes
+
+
+def functions_per_group(frame: pd.DataFrame) -> Axes:
+    """Bars: how many functions each group of each database has."""
+    import seaborn as sns
+
+    counts = frame.groupby(["database", "group"]).size().reset_index(name="functions").sort_values("functions", ascending=False)
+    axes = _axes(7, 8)
+    sns.barplot(counts, y="group", x="functions", hue="database", palette=COLOURS, dodge=False, ax=axes)
+    axes.set(xlabel="functions", ylabel="")
+    return axes
+
+
+def outcomes(calls: pd.DataFrame) -> Axes:
+    """Stacked counts of outcomes per database."""
+    from .catalogue import tools
+
+    table = calls.assign(database=[tools()[n].database for n in calls["name"]]).groupby(["database", "outcome"]).size().unstack(fill_value=0)
+    axes = _axes(7, 2.5)
+    table.plot.barh(stacked=True, ax=axes, colormap="tab20c")
+    axes.set(xlabel="calls", ylabel="")
+    return axes
+
+
+def calls_per_function(calls: pd.DataFrame) -> Axes:
+    """Histogram: how many calls the functions have."""
+    import seaborn as sns
+
+    axes = _axes(7, 2.8)
+    sns.histplot(calls.groupby("name").size(), bins=30, ax=axes, color=COLOURS["ensembl"])
+    axes.set(xlabel="calls of a function", ylabel="functions")
+    return axes
+
+
+def question_lengths(questions: pd.DataFrame) -> Axes:
+    """Histogram of words per question, by style."""
+    import seaborn as sns
+
+    axes = _axes(7, 2.8)
+    sns.histplot(questions.assign(words=questions["question"].str.split().str.len()), x="words", hue="style", bins=30, binrange=(0, 60), ax=axes)
+    axes.set(xlabel="words", ylabel="questions")
+    return axes
+
+
+def funnel(table: pd.DataFrame) -> Axes:
+    """Bars of the filter funnel, calls and questions apart."""
+    import seaborn as sns
+
+    axes = _axes(7, 2.8)
+    sns.barplot(table, y="step", x="count", hue="unit", dodge=False, ax=axes, palette=["#9db8d2", "#4878a8"])
+    for i, count in enumerate(table["count"]):
+        axes.annotate(f" {count:,}", (count, i), va="center", fontsize=8)
+    axes.set(xlabel="", ylabel="")
+    return axes
+
+
+def split_sizes(rows: pd.DataFrame) -> Axes:
+    """Questions per split and database."""
+    import seaborn as sns
+
+    axes = _axes(7, 2.5)
+    counts = rows.groupby(["split", "database"]).size().reset_index(name="questions")
+    sns.barplot(counts, y="split", x="questions", hue="database", palette=COLOURS, order=["train", "validation", "test"], ax=axes)
+    axes.set(ylabel="")
+    return axes
+
+
+def loss(log: pd.DataFrame) -> Axes:
+    """Training and validation loss over steps."""
+    axes = _axes()
+    trained = log.dropna(subset=["loss"])
+    axes.plot(trained["step"], trained["loss"], color=COLOURS["ensembl"], label="training")
+    if "eval_loss" in log:
+        checked = log.dropna(subset=["eval_loss"])
+        axes.plot(checked["step"], checked["eval_loss"], "o-", color=COLOURS["ncbi"], label="validation")
+    axes.set(xlabel="step", ylabel="loss on the call", ylim=(0, None))
+    axes.legend()
+    return axes
+
+
+def scores(table: pd.DataFrame, metric: str) -> Axes:
+    """One metric of every model, overall and per database, with 95 % intervals."""
+    import numpy as np
+
+    chosen = table[table["metric"] == metric]
+    models, parts = list(dict.fromkeys(chosen["model"])), list(dict.fromkeys(chosen["part"]))
+    axes = _axes()
+    width = 0.8 / len(models)
+    for i, model in enumerate(models):
+        rows = chosen[chosen["model"] == model].set_index("part").loc[parts]
+        place = np.arange(len(parts)) + (i - (len(models) - 1) / 2) * width
+        axes.bar(place, rows["value"], width, label=model,
+                 yerr=[(rows["value"] - rows["low"]).clip(lower=0), (rows["high"] - rows["value"]).clip(lower=0)], capsize=3)
+    axes.set(xticks=range(len(parts)), xticklabels=parts, ylim=(0, 1), ylabel=metric.replace("_", " "))
+    axes.legend(ncols=len(models), loc="upper center", bbox_to_anchor=(0.5, 1.15))
+    return axes

@@ -1,0 +1,138 @@
+"""The offline writer: phrasings of our own, filled from the call, asked only where the response holds the answer.
+
+A phrasing says every argument of its call, so that the call can be recovered from the question.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..catalogue import tools
+from .lexicon import literal, words
+
+_SLOT = re.compile(r"\{(\w+)\}")
+
+
+@cache
+def phrasebook() -> dict[str, dict[str, Any]]:
+    """Phrasings and option clauses of every function."""
+    merged: dict[str, dict[str, Any]] = {}
+    for path in sorted(Path(__file__).parent.glob("*.yaml")):
+        merged |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return merged
+
+
+def write(call: Mapping[str, Any], style: str, seed: int = 0) -> dict[str, Any] | None:
+    """One question for an executed call as {question, family, answer_path, answer_value}; None if no phrasing fits."""
+    entry = phrasebook().get(call["name"])
+    if entry is None:
+        return None
+    rng = random.Random(f"{seed}:{call['id']}:{style}")
+    fitting = list(_fitting(entry, call))
+    fitting = [f for f in fitting if f[0]["style"] == style] or fitting
+    if not fitting:
+        return None
+    # A phrasing made for this very kind of argument says it better than one that quotes it.
+    special = [f for f in fitting if any(v is not None for v in (f[0].get("when") or {}).values())]
+    phrasing, slots, value = rng.choice(special or fitting)
+    return {
+        "question": _sentence(phrasing, slots, entry.get("options") or {}, call, rng),
+        "family": phrasing["family"], "answer_path": phrasing["asks"], "answer_value": value,
+    }
+
+
+def _fitting(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dict[str, str], Any]]:
+    """Phrasings that say every argument of the call and whose answer the response holds."""
+    tool, options = tools()[call["name"]], entry.get("options") or {}
+    for phrasing in entry["phrasings"]:
+        slots = _match(phrasing.get("when") or {}, call["arguments"])
+        if slots is None:
+            continue
+        said = set(_SLOT.findall(phrasing["text"]))
+        needed = (said & set(tool.parameters)) - set(slots)
+        if not needed <= set(call["arguments"]) or (said - {"options"} - set(slots) - set(tool.parameters)):
+            continue
+        unsaid = set(call["arguments"]) - said - set(phrasing.get("when") or {})
+        if any(tool.parameters[name].required for name in unsaid) or (unsaid and "options" not in said):
+            continue
+        if any(_clauses(options, name, call["arguments"][name]) is None for name in unsaid):
+            continue
+        value = look_up(call["observation"]["summary"], phrasing["asks"])
+        if value not in (None, "", [], {}):
+            yield phrasing, slots, value
+
+
+def _match(when: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, str] | None:
+    """The named slots of the patterns, or None if an argument does not fit its pattern."""
+    slots: dict[str, str] = {}
+    for name, pattern in when.items():
+        if pattern is None:
+            if name in arguments:
+                return None
+            continue
+        if name not in arguments:
+            return None
+        found = _pattern(str(pattern)).fullmatch(literal(arguments[name]))
+        if found is None:
+            return None
+        slots |= {key: value.strip('"') for key, value in found.groupdict().items()}
+    return slots
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    parts, seen, end = [], set(), 0
+    for slot in _SLOT.finditer(pattern):
+        parts.append(re.escape(pattern[end:slot.start()]))
+        parts.append(f"(?P={slot[1]})" if slot[1] in seen else f'(?P<{slot[1]}>"[^"]+"|[^"\\s:\\[\\]()]+(?: [^"\\s:\\[\\]()]+)*?)')
+        seen.add(slot[1])
+        end = slot.end()
+    return re.compile("".join(parts) + re.escape(pattern[end:]))
+
+
+def _clauses(options: Mapping[str, Any], name: str, value: Any) -> list[str] | None:
+    """The ways of saying one optional argument; None where the phrasebook has none."""
+    listed = options.get(name)
+    if isinstance(listed, Mapping):
+        by_text = {literal(key).lower(): said for key, said in listed.items()}
+        found = by_text.get(literal(value).lower(), by_text.get("*"))
+        return [found] if isinstance(found, str) else found
+    return [listed] if isinstance(listed, str) else listed
+
+
+def _sentence(phrasing: Mapping[str, Any], slots: Mapping[str, str], options: Mapping[str, Any],
+              call: Mapping[str, Any], rng: random.Random) -> str:
+    tool = tools()[call["name"]]
+    said = set(_SLOT.findall(phrasing["text"])) | set(phrasing.get("when") or {})
+    values = {name: _say(tool, name, value, rng) for name, value in {**call["arguments"], **slots}.items()}
+    clauses = []
+    for name, value in call["arguments"].items():
+        if name not in said:
+            clauses.append(rng.choice(_clauses(options, name, value) or []).format_map(values))
+    values["options"] = (" " + ", ".join(clauses)) if clauses else ""
+    text = " ".join(phrasing["text"].format_map(values).split())
+    return text[:1].upper() + text[1:]
+
+
+def _say(tool: Any, name: str, value: Any, rng: random.Random) -> str:
+    said = words(tool, name, value)
+    return rng.choice(said[:-1]) if len(said) > 1 else said[0]
+
+
+def look_up(summary: Any, path: str) -> Any:
+    """The value at a dotted path of a summary (`items.0.id`), or None."""
+    for step in path.split("."):
+        if isinstance(summary, Mapping):
+            summary = summary.get(step)
+        elif isinstance(summary, list) and step.isdigit() and int(step) < len(summary):
+            summary = summary[int(step)]
+        else:
+            return None
+    return summary

@@ -1,0 +1,69 @@
+"""Recipes: one YAML file each, checked key by key."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import InvalidParameter, Problem, did_you_mean
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained; the recipe files say what each key trades off."""
+
+    name: str
+    base: str
+    tuning: str
+    menu: str
+    max_length: int
+    epochs: float
+    batch_size: int
+    learning_rate: float
+    gradient_accumulation: int = 1
+    scheduler: str = "cosine"
+    warmup_share: float = 0.0
+    weight_decay: float = 0.0
+    precision: str = "fp32"
+    gradient_checkpointing: bool = False
+    checkpoint_every: int = 200
+    scramble: float = 0.0
+    max_steps: int = -1
+    max_new_tokens: int = 256
+    predict_batch: int = 16
+    tokenizer_vocab: int = 2048
+    lora_rank: int = 8
+    lora_alpha: int = 16
+    architecture: dict[str, Any] = field(default_factory=dict)
+
+
+_ALLOWED = {"tuning": ("full", "lora"), "menu": ("none", "full"), "precision": ("fp32", "bf16")}
+
+
+def load_recipe(name: str | Path, **changes: Any) -> Recipe:
+    """A shipped recipe by name, or a YAML file of one's own; `changes` override single keys.
+
+    Raises InvalidParameter for an unknown recipe, key or value. Example: `load_recipe("laptop", epochs=1)`
+    """
+    path = Path(name) if str(name).endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(p.stem for p in FOLDER.glob("*.yaml"))
+        raise InvalidParameter("load_recipe", [Problem("recipe", str(name), did_you_mean(str(name), known))])
+    values = {"name": path.stem, **yaml.safe_load(path.read_text(encoding="utf-8")), **changes}
+    known = {f.name: f for f in fields(Recipe)}
+    problems = [Problem(key, value, f"no key of a recipe; {did_you_mean(key, known)}") for key, value in values.items() if key not in known]
+    problems += [
+        Problem(key, None, "missing from the recipe") for key, f in known.items()
+        if key not in values and f.default is MISSING and f.default_factory is MISSING
+    ]
+    problems += [
+        Problem(key, values[key], f"one of {', '.join(allowed)}") for key, allowed in _ALLOWED.items() if key in values and values[key] not in allowed
+    ]
+    if problems:
+        raise InvalidParameter(f"recipe {path.stem}", problems)
+    return Recipe(**values)

@@ -1,0 +1,64 @@
+"""Rows of the dataset as token ids: rendered, measured, scrambled."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..catalogue import tools
+from ..common.chat import encode
+from ..questions.lexicon import taxon_words
+from .recipe import Recipe
+
+_WORD = re.compile(r"[A-Za-z0-9_.\-]*[0-9][A-Za-z0-9_.\-]*|\b[A-Z][A-Z0-9\-]{2,}\b")
+
+
+def schemas(row: Mapping[str, Any], recipe: Recipe) -> list[dict[str, Any]] | None:
+    """The schemas that stand in a row's prompt under a recipe's menu."""
+    return [tools()[name].json_schema() for name in row["tools"]] if recipe.menu == "full" else None
+
+
+def encode_rows(tokenizer, rows: Sequence[Mapping[str, Any]], recipe: Recipe) -> tuple[list[dict[str, list[int]]], list[str]]:
+    """Token ids and labels of each row that fits the recipe's length, and the ids of those that do not."""
+    fitting, left_out = [], []
+    for row in rows:
+        encoded = encode(tokenizer, row["question"], row["call"], schemas(row, recipe))
+        if len(encoded["input_ids"]) <= recipe.max_length:
+            fitting.append(encoded)
+        else:
+            left_out.append(row["id"])
+    return fitting, left_out
+
+
+def scramble(row: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
+    """A copy of a row in which identifiers that question and call share are replaced by others of the same shape.
+
+    The result is no real call and never enters the dataset: it is there to teach a small model to copy what it reads.
+    """
+    question, arguments = row["question"], dict(row["call"]["arguments"])
+    shared = {
+        word for value in arguments.values() if isinstance(value, str) for word in _WORD.findall(value)
+        if word not in taxon_words() and re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", question)
+    }
+    for word in sorted(shared, key=len, reverse=True):
+        other = _alike(word, rng)
+        pattern = re.compile(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])")
+        question = pattern.sub(other, question)
+        arguments = {key: pattern.sub(other, value) if isinstance(value, str) else value for key, value in arguments.items()}
+    return {**row, "question": question, "call": {"name": row["call"]["name"], "arguments": arguments}}
+
+
+def _alike(word: str, rng: random.Random) -> str:
+    """A made-up identifier of the same shape: digits change always, letters only in short symbols."""
+    symbol = len(word) <= 8 and not re.match(r"(rs|ENS|GO|KW|SL|DI|UP|NM_|NP_|PMC|DB-)", word)
+    out = []
+    for char in word:
+        if char.isdigit():
+            out.append(rng.choice("0123456789"))
+        elif symbol and char.isupper():
+            out.append(rng.choice("ABCDEFGHIKLMNPQRSTUVWXYZ"))
+        else:
+            out.append(char)
+    return "".join(out)
