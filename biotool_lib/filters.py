@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from .calls import digest, run_client
 from .catalogue import tools
 from .common.review import ReviewBook, accepted, verdict
-from .common.runner import Run
-from .gateway import Client
+from .common.runner import Run, track
+from .gateway import Client, Observation
 from .questions.grammar import look_up
 from .questions.lexicon import literal, words
 
@@ -26,9 +26,8 @@ FEWEST_WORDS, MOST_WORDS = 5, 120
 _NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
 
 
-def execution(question: Mapping[str, Any], call: Mapping[str, Any], client: Client) -> tuple[bool, str]:
-    """Whether the call, made once more, still answers the question as it did when the question was written."""
-    seen = client.call(call["name"], call["arguments"])
+def execution(question: Mapping[str, Any], call: Mapping[str, Any], seen: Observation) -> tuple[bool, str]:
+    """Whether the call, made once more as `seen`, still answers the question as it did when the question was written."""
     if seen.outcome != "ok":
         return False, f"the call's outcome is {seen.outcome}"
     if not informative(seen.summary):
@@ -57,7 +56,7 @@ def judge(question: Mapping[str, Any], call: Mapping[str, Any]) -> tuple[bool, s
     unsaid = unrecoverable(text, call, question.get("family"))
     if unsaid:
         return False, f"does not say {', '.join(unsaid)}"
-    if call["name"] in text or any(name in text for name in _NAME.findall(text) if name in tools()):
+    if re.search(rf"\b{call['name']}\b", text) or any(name in tools() for name in _NAME.findall(text)):
         return False, "names the function"
     answer = question["answer_value"]
     if isinstance(answer, str) and len(answer) > 3 and answer.lower() in text.lower() and not _given(answer, call):
@@ -136,9 +135,12 @@ def apply_filters(run: Run, client: Client | None = None) -> pd.DataFrame:
         client = client or run_client(run)
         calls = {call["id"]: call for call in run.read("calls.jsonl")}
         rows, texts = [], Counter(_fold(q["question"]) for q in run.read("questions.jsonl"))
-        for question in run.read("questions.jsonl"):
+        again: dict[str, Observation] = {}
+        for question in track(run.read("questions.jsonl"), "filters"):
             call = calls[question["call_id"]]
-            accept, reason = execution(question, call, client)
+            if call["id"] not in again:
+                again = {call["id"]: client.call(call["name"], call["arguments"])}  # questions of a call stand together
+            accept, reason = execution(question, call, again[call["id"]])
             rows.append(verdict(question["id"], "execution", accept, reason, run.manifest["backend"]))
             if accept:
                 accept, reason = judge(question, call)

@@ -19,6 +19,7 @@ import yaml
 
 from .common.runner import Run, write_atomically
 from .errors import InvalidParameter, Problem, did_you_mean
+from .files import read_yaml
 from .training.recipe import Recipe, load_recipe
 
 PARAMETERS = ("profile", "run", "backend", "recordings", "seed", "recipe", "max_steps")
@@ -62,7 +63,7 @@ def read_parameters(path: Path, known: Mapping[str, Any] | tuple[str, ...] = PAR
     """A profile's parameters from its YAML file; a misspelt one is an error that names it."""
     if not path.is_file():
         raise InvalidParameter("profile", [Problem("params", str(path), "no such file; profiles lie in notebooks/params/")])
-    values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    values = read_yaml(path)
     refuse_unknown(values, known, path.name)
     return values
 
@@ -76,7 +77,7 @@ def refuse_unknown(values: Mapping[str, Any], known: Any, subject: str) -> None:
 
 def book_order(root: Path) -> list[Path]:
     """The notebooks that the table of contents names, in its order."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    toc = read_yaml(root / "_toc.yml")
     files = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
     files += [section["file"] for part in toc["parts"] for chapter in part["chapters"] for section in chapter.get("sections", [])]
     return sorted((root / f"{f}.ipynb" for f in files if f.startswith("notebooks/")), key=lambda p: ("workshop" in p.parts, p.name))

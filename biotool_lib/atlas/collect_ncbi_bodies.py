@@ -116,6 +116,8 @@ def snp_record(element: ET.Element) -> dict[str, str]:
         "chrpos_prev": get("CHRPOS_PREV_ASSM"),
         "clinical": get("CLINICAL_SIGNIFICANCE"),
         "merged": get("MERGED_SORT"),
+        "text": get("TEXT"),
+        "clinical_sort": get("CLINICAL_SORT"),
     }
 
 

@@ -8,8 +8,9 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-Table = tuple[Sequence[str], list[Sequence[object]]]
+Table = tuple[Sequence[str], Sequence[Sequence[Any]]]
 
 
 def read_tsv(path: Path) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from biotool_lib.atlas.collect_uniprot_io import Table, read_text, read_tsv
 
@@ -33,7 +34,7 @@ def fasta(text: str) -> dict[str, str]:
     return {name: "".join(parts) for name, parts in found.items()}
 
 
-def bare(value: object) -> object:
+def bare(value: Any) -> Any:
     """The same JSON without evidence tags, which would be the larger part of the tables."""
     if isinstance(value, dict):
         return {key: bare(item) for key, item in value.items() if key != "evidences"}
@@ -76,7 +77,7 @@ def _names(description: dict) -> tuple[str, list[str], list[str], list[str]]:
     return main.get("fullName", {}).get("value", ""), short, alternative, ec
 
 
-def protein_row(entry: dict, coverage: str, source: str) -> list[object]:
+def protein_row(entry: dict, coverage: str, source: str) -> list[Any]:
     """One row of the proteins table from an entry in the service's shape."""
     audit, sequence, genes = entry.get("entryAudit", {}), entry["sequence"], entry.get("genes", [])
     name, short, alternative, ec = _names(entry["proteinDescription"])
@@ -98,7 +99,7 @@ def protein_row(entry: dict, coverage: str, source: str) -> list[object]:
     ]
 
 
-def table_row(row: dict[str, str]) -> list[object]:
+def table_row(row: dict[str, str]) -> list[Any]:
     """One row of the proteins table from the table of entries, which has no order of names to keep."""
     return [
         row["accession"], row["entry_name"], row["status"], row["name"], "", row["alt_names"], row["ec"], row["gene"],
@@ -108,7 +109,7 @@ def table_row(row: dict[str, str]) -> list[object]:
     ]
 
 
-def feature_row(accession: str, number: int, feature: dict, source: str) -> list[object]:
+def feature_row(accession: str, number: int, feature: dict, source: str) -> list[Any]:
     """One row of the features table from a feature in the service's shape."""
     place = feature["location"]
     known = {"type", "location", "description", "featureId"}
@@ -119,8 +120,9 @@ def feature_row(accession: str, number: int, feature: dict, source: str) -> list
             feature.get("description"), feature.get("featureId"), extra or None, source]
 
 
-def _table_features(tables: Path, skip: set[str]) -> list[list[object]]:
-    rows, count = [], defaultdict(int)
+def _table_features(tables: Path, skip: set[str]) -> list[list[Any]]:
+    rows: list[list[Any]] = []
+    count: dict[str, int] = defaultdict(int)
     for row in read_tsv(tables / "uniprot_2025_03.features.human.tsv.gz"):
         accession = row["accession"]
         if accession in skip:
@@ -132,8 +134,8 @@ def _table_features(tables: Path, skip: set[str]) -> list[list[object]]:
     return rows
 
 
-def _table_comments(tables: Path, skip: set[str]) -> list[list[object]]:
-    rows: list[list[object]] = []
+def _table_comments(tables: Path, skip: set[str]) -> list[list[Any]]:
+    rows: list[list[Any]] = []
     places: dict[tuple[str, str], list[dict]] = {}
     for row in read_tsv(tables / "uniprot_2025_03.subcellular.tsv.gz"):
         item: dict = {"location": {"value": row["location"]} | ({"id": row["sl_id"]} if row["sl_id"] else {})}
@@ -144,20 +146,21 @@ def _table_comments(tables: Path, skip: set[str]) -> list[list[object]]:
         body = {"commentType": "SUBCELLULAR LOCATION"} | ({"molecule": molecule} if molecule else {})
         rows.append([accession, 0, "SUBCELLULAR LOCATION", body | {"subcellularLocations": items}, TABLE])
     for row in read_tsv(tables / "uniprot_2025_03.diseases.tsv.gz"):
-        disease = {"diseaseId": row["disease"], "diseaseAccession": row["uniprot_disease_id"],
+        disease: dict[str, Any] = {"diseaseId": row["disease"], "diseaseAccession": row["uniprot_disease_id"],
                    "acronym": row["acronym"], "description": row["description"]}
         if row["xref_id"]:
             disease["diseaseCrossReference"] = {"database": row["xref_db"], "id": row["xref_id"]}
         disease = {key: value for key, value in disease.items() if value}
         rows.append([row["accession"], 1, "DISEASE", {"commentType": "DISEASE", "disease": disease}, TABLE])
-    kept, count = [], defaultdict(int)
-    for row in sorted((row for row in rows if row[0] not in skip), key=lambda row: (row[0], row[1])):
-        count[row[0]] += 1
-        kept.append([row[0], count[row[0]], *row[2:]])
+    kept: list[list[Any]] = []
+    count: dict[str, int] = defaultdict(int)
+    for line in sorted((line for line in rows if line[0] not in skip), key=lambda line: (line[0], line[1])):
+        count[line[0]] += 1
+        kept.append([line[0], count[line[0]], *line[2:]])
     return kept
 
 
-def _table_references(tables: Path, skip: set[str], known: set[str]) -> list[list[object]]:
+def _table_references(tables: Path, skip: set[str], known: set[str]) -> list[list[Any]]:
     return [
         [row["accession"], row["database"], row["id"], row["isoform"], row["properties"], TABLE]
         for row in read_tsv(tables / "uniprot_2025_03.xrefs.tsv.gz")
@@ -165,7 +168,7 @@ def _table_references(tables: Path, skip: set[str], known: set[str]) -> list[lis
     ]
 
 
-def _recorded_references(accession: str, entry: dict, source: str) -> list[list[object]]:
+def _recorded_references(accession: str, entry: dict, source: str) -> list[list[Any]]:
     return [
         [accession, item["database"], item["id"], item.get("isoformId"),
          ";".join(f"{pair['key']}={pair['value']}" for pair in item.get("properties", [])), source]
@@ -173,7 +176,7 @@ def _recorded_references(accession: str, entry: dict, source: str) -> list[list[
     ]
 
 
-def citation_row(citation: dict, abstract: str | None, statistics: dict | None, source: str) -> list[object]:
+def citation_row(citation: dict, abstract: str | None, statistics: dict | None, source: str) -> list[Any]:
     """One row of the citations table from a citation in the service's shape."""
     references = {item["database"]: item["id"] for item in citation.get("citationCrossReferences", [])}
     known = {"id", "citationType", "authors", "citationCrossReferences", "title", "publicationDate", "journal",
@@ -187,8 +190,8 @@ def citation_row(citation: dict, abstract: str | None, statistics: dict | None, 
     ]
 
 
-def _citations(tables: Path, answers: list[tuple[str, dict, str]], entries: dict[str, dict]) -> list[list[object]]:
-    found: dict[str, list[object]] = {}
+def _citations(tables: Path, answers: list[tuple[str, dict, str]], entries: dict[str, dict]) -> list[list[Any]]:
+    found: dict[str, list[Any]] = {}
     for row in read_tsv(tables / "uniprot_2025_03.pubmed_refs.tsv.gz"):
         single = row["n_authors"] == "1"
         # Only the first author is known of the others: a list of one would be a wrong list.
@@ -211,7 +214,7 @@ def _citations(tables: Path, answers: list[tuple[str, dict, str]], entries: dict
     return [found[key] for key in sorted(found)]
 
 
-def _entry_citations(accession: str, entry: dict, source: str) -> list[list[object]]:
+def _entry_citations(accession: str, entry: dict, source: str) -> list[list[Any]]:
     return [
         [accession, item["referenceNumber"], item["citation"]["id"], "|".join(item.get("referencePositions", [])),
          item.get("referenceComments") or None, source]
@@ -233,7 +236,8 @@ def protein_tables(tables: Path, answers: list[tuple[str, dict, str]]) -> dict[s
     chains = [[key, entry["sequence"]["value"], source] for key, (entry, source) in full.items()]
     chains += [[key, sequences[key], TABLE] for key in known]
     features, comments = _table_features(tables, skip), _table_comments(tables, skip)
-    references, cited = _table_references(tables, skip, known), []
+    references = _table_references(tables, skip, known)
+    cited: list[list[Any]] = []
     for key, (entry, source) in full.items():
         features += [feature_row(key, n, item, source) for n, item in enumerate(entry.get("features", []), 1)]
         comments += [[key, n, item["commentType"], item, source] for n, item in enumerate(entry.get("comments", []), 1)]
@@ -244,13 +248,13 @@ def protein_tables(tables: Path, answers: list[tuple[str, dict, str]]) -> dict[s
         "proteins": (PROTEIN, sorted(proteins)),
         "protein_sequences": (("accession:key", "sequence", "source"), sorted(chains)),
         "protein_features": (("accession:key", "number:int", "type", "start:int", "end:int", "description",
-                              "feature_id", "extra_json", "source"), sorted(features, key=lambda row: row[:2])),
+                              "feature_id", "extra_json", "source"), sorted(features, key=lambda row: (row[0], row[1]))),
         "protein_comments": (("accession:key", "number:int", "type", "body_json", "source"),
-                             sorted(comments, key=lambda row: row[:2])),
+                             sorted(comments, key=lambda row: (row[0], row[1]))),
         "protein_xrefs": (("accession:key", "database:key", "id:key", "isoform", "properties", "source"),
                           [row[:1] + row[2:] for row in sorted(numbered, key=lambda row: (row[0], row[1]))]),
         "protein_citations": (("accession:key", "number:int", "citation_id:key", "positions", "comments_json",
-                               "source"), sorted(cited, key=lambda row: row[:2])),
+                               "source"), sorted(cited, key=lambda row: (row[0], row[1]))),
         "citations": (("citation_id:key", "citation_type", "authors", "author_count:int", "title", "date", "journal",
                        "volume", "first_page", "last_page", "pubmed_id", "doi", "abstract", "statistics_json",
                        "extra_json", "source"), _citations(tables, answers, recorded)),

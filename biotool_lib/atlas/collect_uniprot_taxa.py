@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from biotool_lib.atlas.collect_uniprot_io import Table, read_text, read_tsv
 from biotool_lib.atlas.collect_uniprot_proteins import recorded_entries
@@ -20,6 +21,7 @@ class Taxa:
         self.rows: dict[int, dict[str, object]] = {}
 
     def add(self, taxon_id: int, source: str, **facts: object) -> None:
+        """Set the facts that are not known yet and name their source."""
         row = self.rows.setdefault(taxon_id, {"sources": []})
         new = {key: value for key, value in facts.items() if value not in (None, "", []) and key not in row}
         if new:
@@ -78,7 +80,7 @@ def _compara(taxa: Taxa, tables: Path) -> None:
         if own.get("scientific name") and key != "1":
             taxa.add(int(key), "ensembl_compara_taxonomy", scientific_name=own["scientific name"][0],
                      parent_id=int(parent), rank=rank, hidden=int(hidden),
-                     common_name=(own.get("genbank common name") or [None])[0],
+                     common_name=next(iter(own.get("genbank common name", [])), None),
                      other_names="|".join(own.get("synonym", []) + own.get("common name", [])))
 
 
@@ -93,7 +95,7 @@ def _taxdump(taxa: Taxa, tables: Path) -> None:
         if own.get("scientific name") and cells[0] != "1":
             taxa.add(int(cells[0]), "ncbi_taxdump_2017", scientific_name=own["scientific name"][0],
                      parent_id=int(cells[1]), rank=cells[2], hidden=int(cells[10]),
-                     common_name=(own.get("genbank common name") or [None])[0],
+                     common_name=next(iter(own.get("genbank common name", [])), None),
                      other_names="|".join(own.get("synonym", []) + own.get("common name", [])))
 
 
@@ -123,7 +125,7 @@ def taxa_table(tables: Path, answers: list[tuple[str, dict, str]]) -> Table:
 
 def proteomes_table(tables: Path, answers: list[tuple[str, dict, str]]) -> Table:
     """Proteomes with their taxon; returns the table, the recorded one with its body."""
-    found: dict[str, list[object]] = {}
+    found: dict[str, list[Any]] = {}
     for folder, body, _ in answers:
         if folder == "proteomes":
             taxon = body["taxonomy"]

@@ -30,6 +30,7 @@ class Desk:
         self._lock = threading.Lock()
 
     def put(self, job: Job) -> None:
+        """Take a search in."""
         with self._lock:
             self._jobs[job.rid] = job
 

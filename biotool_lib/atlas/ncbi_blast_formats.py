@@ -49,7 +49,8 @@ def xml(job: Job, report: Report) -> str:
     s = report.scoring
     scores = tag("Parameters_matrix", "BLOSUM62") if _protein(job) else ""
     pair = "" if _protein(job) else tag("Parameters_sc-match", s.match) + tag("Parameters_sc-mismatch", s.mismatch)
-    parameters = f"{scores}{tag('Parameters_expect', f'{job.expect:g}')}{pair}{tag('Parameters_gap-open', s.gap_open)}{tag('Parameters_gap-extend', s.gap_extend)}{tag('Parameters_filter', 'F')}"
+    gaps = tag("Parameters_gap-open", s.gap_open) + tag("Parameters_gap-extend", s.gap_extend)
+    parameters = scores + tag("Parameters_expect", f"{job.expect:g}") + pair + gaps + tag("Parameters_filter", "F")
     hits = "".join(_xml_hit(number, hit) for number, hit in enumerate(report.hits, 1))
     numbers = (
         ("db-num", report.sequences),
@@ -186,7 +187,8 @@ def tabular(job: Job, report: Report) -> str:
     lines = [f"# {job.program} {VERSION}", f"# Query: {job.title or job.query_id}", f"# RID: {job.rid}", f"# Database: {job.database}"]
     if report.hits:
         lines.append(
-            "# Fields: query acc.ver, subject acc.ver, % identity, alignment length, mismatches, gap opens, q. start, q. end, s. start, s. end, evalue, bit score"
+            "# Fields: query acc.ver, subject acc.ver, % identity, alignment length, mismatches, gap opens, "
+            "q. start, q. end, s. start, s. end, evalue, bit score"
             + (", % positives" if _protein(job) else "")
         )
     lines.append(f"# {len(report.hits)} hits found")
@@ -298,6 +300,7 @@ def html(job: Job, report: Report, descriptions: int) -> str:
         else "<p>No significant similarity found.</p>"
     )
     return (
-        f"<!DOCTYPE html>\n<html><head><title>NCBI Blast:{escape(job.title)}</title></head><body>\n<p><!--\nQBlastInfoBegin\n\tStatus=READY\nQBlastInfoEnd\n--></p>\n"
+        f"<!DOCTYPE html>\n<html><head><title>NCBI Blast:{escape(job.title)}</title></head><body>\n"
+        "<p><!--\nQBlastInfoBegin\n\tStatus=READY\nQBlastInfoEnd\n--></p>\n"
         f"<p>RID {job.rid}; program {job.program}; database {escape(job.database)}; query length {len(job.query)}</p>\n{table}\n</body></html>\n"
     )

@@ -100,14 +100,17 @@ class Hit:
 
     @property
     def identity(self) -> int:
+        """Columns with the same letter."""
         return sum(a == b and a != "-" for a, b in zip(self.query_row, self.hit_row, strict=True))
 
     @property
     def positive(self) -> int:
+        """Columns that score above zero."""
         return sum(letter not in " " for letter in self.middle)
 
     @property
     def gaps(self) -> int:
+        """Columns with a gap."""
         return self.query_row.count("-") + self.hit_row.count("-")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from biotool_lib.atlas.ncbi_index import Field, Index
@@ -37,7 +38,7 @@ def index(database: str) -> Index:
     }[database]()
 
 
-def _clean(record: dict[str, list[str | None]]) -> dict[str, list[str]]:
+def _clean(record: Mapping[str, Sequence[str | None]]) -> dict[str, list[str]]:
     return {name: [one for one in texts if one] for name, texts in record.items()}
 
 
@@ -319,7 +320,7 @@ def _taxonomy() -> Index:
     names = taxon_names()
     for one in rows("SELECT * FROM entrez_taxonomy ORDER BY taxon_id DESC"):
         uid = str(one["taxon_id"])
-        above = [name for up in lineage().get(uid, []) for name in (names.get(up, [])[:1] + [f"txid{up}"])]
+        above = [name for up in lineage().get(uid, []) for name in [*names.get(up, [])[:1], f"txid{up}"]]
         parent = str(one["parent_id"] or "")
         built.add(
             uid,

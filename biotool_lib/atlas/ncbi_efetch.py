@@ -69,8 +69,9 @@ def gene_text(number: int, one: sqlite3.Row) -> str:
         lines.append(f"Chromosome: {one['chromosome']}" + (f"; Location: {one['map_location']}" if one["map_location"] else ""))
     if one["chr_accession"] and one["chr_start"] not in (None, 999999999):
         low, high = sorted((one["chr_start"] + 1, one["chr_stop"] + 1))
+        spot = f"Chromosome {one['chromosome']}" if one["chromosome"] else ""
         lines.append(
-            f"Annotation: Chromosome {one['chromosome']} {one['chr_accession']} ({low}..{high}{', complement' if one['chr_start'] > one['chr_stop'] else ''})"
+            f"Annotation: {spot} {one['chr_accession']} ({low}..{high}{', complement' if one['chr_start'] > one['chr_stop'] else ''})"
         )
     return "\n".join([*lines, f"ID: {one['gene_id']}"]) + "\n"
 

@@ -217,38 +217,28 @@ def taxon(one: sqlite3.Row) -> str:
     )
 
 
+_SNP_COLUMNS = (
+    *("acc", "chr", "handle", "spdi", "fxn_class", "validated", "docsum", "tax_id", "orig_build", "upd_build", "createdate", "updatedate"),
+    *("ss", "allele", "snp_class", "chrpos", "chrpos_prev_assm", "text"),
+)
+_SNP_NAMES = {"tax_id": "taxon_id", "createdate": "created", "updatedate": "updated", "chrpos_prev_assm": "chrpos_prev"}
+
+
 def snp(one: sqlite3.Row) -> str:
-    """One dbSNP DocumentSummary element."""
+    """One dbSNP DocumentSummary element; a record known in full also shows its empty elements, as the service does."""
+    full = one["complete"] == "yes"
+    put = tag if full else some
     genes = "".join(f"<GENE_E>{tag('NAME', text.rsplit(':', 1)[0])}{tag('GENE_ID', text.rsplit(':', 1)[1])}</GENE_E>" for text in split(one["genes"]))
     mafs = "".join(f"<MAF>{tag('STUDY', text.split('~', 1)[0])}{tag('FREQ', text.split('~', 1)[1])}</MAF>" for text in split(one["mafs"]))
-    columns = (
-        ("ACC", "acc"),
-        ("CHR", "chr"),
-        ("HANDLE", "handle"),
-        ("SPDI", "spdi"),
-        ("FXN_CLASS", "fxn_class"),
-        ("VALIDATED", "validated"),
-        ("DOCSUM", "docsum"),
-        ("TAX_ID", "taxon_id"),
-        ("ORIG_BUILD", "orig_build"),
-        ("UPD_BUILD", "upd_build"),
-        ("CREATEDATE", "created"),
-        ("UPDATEDATE", "updated"),
-        ("SS", "ss"),
-        ("ALLELE", "allele"),
-        ("SNP_CLASS", "snp_class"),
-        ("CHRPOS", "chrpos"),
-        ("CHRPOS_PREV_ASSM", "chrpos_prev"),
-    )
-    return (
-        f'<DocumentSummary uid="{one["rs"]}">{tag("SNP_ID", one["rs"])}'
-        + (f"<GLOBAL_MAFS>{mafs}</GLOBAL_MAFS>" if mafs else "")
-        + some("CLINICAL_SIGNIFICANCE", one["clinical"])
-        + (f"<GENES>{genes}</GENES>" if genes else "")
-        + "".join(some(name, one[column]) for name, column in columns)
-        + tag("SNP_ID_SORT", f"{one['rs']:010d}")
-        + "</DocumentSummary>"
-    )
+    number = one["snp_id"] or one["rs"]
+    parts = [tag("SNP_ID", number), "<ALLELE_ORIGIN/>" if full else "", f"<GLOBAL_MAFS>{mafs}</GLOBAL_MAFS>" if mafs else "<GLOBAL_MAFS/>" if full else ""]
+    parts += ["<GLOBAL_POPULATION/><GLOBAL_SAMPLESIZE>0</GLOBAL_SAMPLESIZE><SUSPECTED/>" if full else "", put("CLINICAL_SIGNIFICANCE", one["clinical"])]
+    parts.append(f"<GENES>{genes}</GENES>" if genes else "<GENES/>" if full else "")
+    parts += [put(name.upper(), one[_SNP_NAMES.get(name, name)]) for name in _SNP_COLUMNS]
+    parts += [tag("SNP_ID_SORT", f"{number:010d}"), some("CLINICAL_SORT", one["clinical_sort"]), "<CITED_SORT/>" if full else ""]
+    if re.fullmatch(r"\w+:\d+", one["chrpos"] or ""):
+        parts.append(tag("CHRPOS_SORT", f"{int(one['chrpos'].split(':')[1]):010d}"))
+    return f'<DocumentSummary uid="{one["rs"]}">{"".join(parts)}{some("MERGED_SORT", one["merged"])}</DocumentSummary>'
 
 
 def variation(one: sqlite3.Row) -> str:
@@ -264,8 +254,9 @@ def variation(one: sqlite3.Row) -> str:
         f'<Trait Type="Disease"><Name><ElementValue Type="Preferred">{tag("x", text)[3:-4]}</ElementValue></Name></Trait>' for text in split(one["traits"])
     )
     return (
-        f'<VariationArchive VariationID="{one["variation_id"]}" VariationName="{attribute}" VariationType="{one["variant_type"]}" Accession="{one["accession"]}" Version="{one["version"]}" '
-        f'DateLastUpdated="{one["updated"]}"><ClassifiedRecord><SimpleAllele AlleleID="{one["allele_id"]}" VariationID="{one["variation_id"]}"><GeneList>{genes}</GeneList>{name}'
+        f'<VariationArchive VariationID="{one["variation_id"]}" VariationName="{attribute}" VariationType="{one["variant_type"]}" '
+        f'Accession="{one["accession"]}" Version="{one["version"]}" DateLastUpdated="{one["updated"]}"><ClassifiedRecord>'
+        f'<SimpleAllele AlleleID="{one["allele_id"]}" VariationID="{one["variation_id"]}"><GeneList>{genes}</GeneList>{name}'
         + some("CanonicalSPDI", one["spdi"])
         + tag("VariantType", one["variant_type"])
         + place
@@ -307,6 +298,14 @@ def tseq(db: str, one: sqlite3.Row, part: str, span: str) -> str:
     )
 
 
+def _qualifier(name: str, value: str | None) -> str:
+    return f"<GBQualifier>{tag('GBQualifier_name', name)}{tag('GBQualifier_value', value)}</GBQualifier>" if value else ""
+
+
+def _feature(key: str, qualifiers: str, place: str = "") -> str:
+    return f"<GBFeature>{tag('GBFeature_key', key)}{some('GBFeature_location', place)}<GBFeature_quals>{qualifiers}</GBFeature_quals></GBFeature>"
+
+
 def gbseq(db: str, one: sqlite3.Row, part: str) -> str:
     """One GBSeq element."""
     accession = one["accession"]
@@ -315,20 +314,11 @@ def gbseq(db: str, one: sqlite3.Row, part: str) -> str:
     ids = tag("GBSeqid", f"{mark}|{accession}|{(one['entry_name'] or '') if mark == 'sp' else ''}") + (
         tag("GBSeqid", f"gi|{one['gi']}") if db == "nuccore" and one["gi"] else ""
     )
-    source = (f"<GBQualifier>{tag('GBQualifier_name', 'organism')}{tag('GBQualifier_value', one['organism'])}</GBQualifier>" if one["organism"] else "") + (
-        f"<GBQualifier>{tag('GBQualifier_name', 'db_xref')}{tag('GBQualifier_value', 'taxon:' + str(one['taxon_id']))}</GBQualifier>" if one["taxon_id"] else ""
-    )
-    features = f"<GBSeq_feature-table><GBFeature>{tag('GBFeature_key', 'source')}{tag('GBFeature_location', f'1..{len(part)}')}<GBFeature_quals>{source}</GBFeature_quals></GBFeature>"
+    source = _qualifier("organism", one["organism"]) + (_qualifier("db_xref", f"taxon:{one['taxon_id']}") if one["taxon_id"] else "")
+    features = "<GBSeq_feature-table>" + _feature("source", source, f"1..{len(part)}")
     if one["gene"]:
-        xref = (
-            f"<GBQualifier>{tag('GBQualifier_name', 'db_xref')}{tag('GBQualifier_value', 'GeneID:' + str(one['gene_id']))}</GBQualifier>"
-            if one["gene_id"]
-            else ""
-        )
-        features += (
-            f"<GBFeature>{tag('GBFeature_key', 'gene')}<GBFeature_quals><GBQualifier>{tag('GBQualifier_name', 'gene')}{tag('GBQualifier_value', one['gene'])}</GBQualifier>{xref}"
-            "</GBFeature_quals></GBFeature>"
-        )
+        xref = _qualifier("db_xref", f"GeneID:{one['gene_id']}") if one["gene_id"] else ""
+        features += _feature("gene", _qualifier("gene", one["gene"]) + xref)
     return (
         "<GBSeq>"
         + tag("GBSeq_locus", accession.split(".")[0])

@@ -59,7 +59,7 @@ class Index:
         self._words: dict[str, dict[str, set[str]]] = {name: defaultdict(set) for name in self.fields}
         self._values: dict[str, dict[str, set[str]]] = {name: defaultdict(set) for name in self.fields}
         self._sorted: dict[tuple[str, str], list[str]] = {}
-        self._numbers: dict[str, list[tuple[float, str]]] = {}
+        self._waiting: dict[str, dict[str, list[str]]] = {name: defaultdict(list) for name in self.fields}
         self.canonical: dict[str, str] = {}  # another name of an organism -> the name the service maps it to
 
     def add(self, uid: str, record: dict[str, list[str]]) -> None:
@@ -68,20 +68,26 @@ class Index:
         self.uids.append(uid)
         self.texts[uid] = record
         for name, texts in record.items():
-            described = self.fields[name]
+            waiting = self._waiting[name]
             for text in texts:
+                waiting[text].append(uid)
+
+    def _settle(self) -> None:
+        """Enter the added texts into the look-up tables: each distinct text once, however many records share it."""
+        for name, texts in self._waiting.items():
+            described = self.fields[name]
+            for text, uids in texts.items():
                 value = plain(text)
-                if described.kind in ("words", "values"):
-                    self._values[name][value].add(uid)
-                    if described.kind == "values" and described.in_all:
-                        self._values["ALL"][value].add(uid)
-                    for word in _tokens(text):
-                        self._words[name][word].add(uid)
-                        if described.in_all:
-                            self._words["ALL"][word].add(uid)
-                else:
-                    self._values[name][value].add(uid)
-                    self._numbers.setdefault(name, [])
+                self._values[name][value].update(uids)
+                if described.kind not in ("words", "values"):
+                    continue
+                if described.kind == "values" and described.in_all:
+                    self._values["ALL"][value].update(uids)
+                for word in set(_tokens(text)):
+                    self._words[name][word].update(uids)
+                    if described.in_all:
+                        self._words["ALL"][word].update(uids)
+            texts.clear()
 
     def field(self, tag: str | None) -> str | None:
         """The field that a tag names, or None."""
@@ -123,6 +129,7 @@ class Index:
 
     def between(self, name: str, low: str, high: str) -> set[str]:
         """Records whose number or date in a field lies in a range; unknown ends or fields find nothing."""
+        self._settle()
         kind = self.fields[name].kind if name in self.fields else "words"
         found: set[str] = set()
         for value, uids in self._values.get(name, {}).items():
@@ -141,12 +148,12 @@ class Index:
     # ---- one term ----------------------------------------------------------------------------
     def resolve(self, run: Evaluation, node: Term, name: str, tag: str | None) -> _Part | None:
         """Look one term up as Entrez does; None when it holds only words that are never searched."""
+        self._settle()
         text = node.text
         described = self.fields[name]
         label = tag if tag and not self.quoted_style else described.full
-        if tag is None and not node.quoted and re.fullmatch(r"\d+", text):
-            if self.database in ("gene", "pubmed", "snp", "taxonomy", "clinvar"):
-                return run.leaf(text, "UID", {text} if text in self.rank else set())
+        if tag is None and not node.quoted and text.isdecimal() and self.database in _NUMBERED:
+            return run.leaf(text, "UID", {text} if text in self.rank else set())
         if text.endswith("*"):
             found = self.prefix(name, text.rstrip("*"))
             return run.leaf(text, label, found, self._shown(text, label, node.quoted, tag))
@@ -243,6 +250,7 @@ class Index:
         return found or None
 
 
+_NUMBERED = frozenset({"gene", "pubmed", "snp", "taxonomy", "clinvar"})
 _SPLIT = frozenset({"GENE", "DIS", "GFN", "KYWD", "TITL"})
 
 

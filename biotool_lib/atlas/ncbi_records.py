@@ -85,7 +85,7 @@ def gene(one: sqlite3.Row) -> dict[str, Any]:
             {
                 key: value
                 for key, value in (
-                    ("chrloc", one["chromosome"] or ""),
+                    ("chrloc", (one["chr_loc"] if complete else one["chromosome"]) or ""),
                     ("chraccver", one["chr_accession"]),
                     ("chrstart", one["chr_start"]),
                     ("chrstop", one["chr_stop"]),
@@ -101,10 +101,10 @@ def gene(one: sqlite3.Row) -> dict[str, Any]:
             "geneweight": one["gene_weight"] if one["gene_weight"] is not None else "",
             "summary": one["summary"] or "",
             "chrsort": one["chr_sort"] or "",
-            "chrstart": min((one[key] for key in ("chr_start", "chr_stop") if one[key] is not None), default=999999999),
+            "chrstart": one["sort_start"],
         }
-        for key in ("geneticsource", "otherdesignations"):
-            record[key] = record[key] or ""
+        for key in ("geneticsource", "otherdesignations", "status", "currentid"):
+            record[key] = "" if record[key] is None else record[key]
     record["organism"] = {"scientificname": one["organism"] or "", "commonname": one["common_name"] or "", "taxid": one["taxon_id"]}
     return {key: value for key, value in record.items() if value is not None}
 
@@ -146,7 +146,7 @@ def snp(one: sqlite3.Row) -> dict[str, Any]:
     mafs = [dict(zip(("study", "freq"), text.split("~", 1), strict=True)) for text in split(one["mafs"])]
     record: dict[str, Any] = {
         "uid": str(one["rs"]),
-        "snp_id": one["rs"],
+        "snp_id": one["snp_id"] or one["rs"],
         "global_mafs": mafs if mafs or complete else None,
         "clinical_significance": one["clinical"],
         "genes": genes if genes or complete else None,
@@ -167,11 +167,13 @@ def snp(one: sqlite3.Row) -> dict[str, Any]:
         "snp_class": one["snp_class"],
         "chrpos": one["chrpos"],
         "chrpos_prev_assm": one["chrpos_prev"],
-        "snp_id_sort": f"{one['rs']:010d}",
+        "snp_id_sort": f"{one['snp_id'] or one['rs']:010d}",
         "chrpos_sort": f"{int(one['chrpos'].split(':')[1]):010d}" if re.fullmatch(r"\w+:\d+", one["chrpos"] or "") else None,
         "merged_sort": one["merged"],
     }
     if complete:
+        record |= dict.fromkeys(("allele_origin", "global_population", "global_samplesize", "suspected", "cited_sort"), "")
+        record |= {"text": one["text"] or "", "clinical_sort": one["clinical_sort"]}
         record |= {key: "" for key in ("clinical_significance", "fxn_class", "validated", "chrpos_prev_assm", "allele", "handle") if record[key] is None}
     return {key: value for key, value in record.items() if value is not None}
 

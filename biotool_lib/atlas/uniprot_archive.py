@@ -136,9 +136,9 @@ ARCHIVE_FIELDS = {
     "length": ("sequence.length",), "sequence": ("sequence",), "accession": ("uniProtKBAccessions",),
     "first_seen": ("oldestCrossRefCreated",), "last_seen": ("mostRecentCrossRefUpdated",), "database": (),
     "common_taxons": ("commonTaxons",), "common_taxon": ("commonTaxons",),
-    **{name: ("sequenceFeatures",) for name in (
-        "interpro", "cdd", "funfam", "gene3d", "hamap", "panther", "pfam", "pirsf", "prints", "prosite", "sfld",
-        "smart", "supfam", "ncbifam", "antifam")},
+    **dict.fromkeys(
+        ("interpro", "cdd", "funfam", "gene3d", "hamap", "panther", "pfam", "pirsf",
+         "prints", "prosite", "sfld", "smart", "supfam", "ncbifam", "antifam"), ("sequenceFeatures",)),
 }
 UNIPARC = Collection(
     path="uniparc", documents=_archive, body=light_body, key=lambda item: item["upi"], always=("uniParcId",),
@@ -253,7 +253,7 @@ def cluster_light(record: dict) -> dict:
 def _members(body: dict) -> list[dict]:
     """All members, the representative first; none unless all of them are known."""
     members = [body["representativeMember"], *body.get("members", [])]
-    return members if len(members) == body["memberCount"] and "members" in body or body["memberCount"] == 1 else []
+    return members if (len(members) == body["memberCount"] and "members" in body) or body["memberCount"] == 1 else []
 
 
 def _cluster_ids(record: dict) -> Iterable[str]:

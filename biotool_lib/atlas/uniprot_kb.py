@@ -38,7 +38,7 @@ cc_bpcp_redox_potential cc_bpcp_temp_dependence cc_cofactor_chebi cc_cofactor_no
 ft_positional ft_molecule_processing ft_sites ft_variants ft_secstruct ft_non_std ft_non_ter ft_non_cons ft_unsure
 fragment precursor encoded_in tissue strain plasmid transposon virus_host_name virus_host_id proteomecomponent chebi
 inchikey lit_journal lit_title lit_pubdate computational_pubmed_id community_pubmed_id source scope is_isoform
-is_gene_centric active date_sequence_modified uniref_cluster_50 uniref_cluster_90 uniref_cluster_100""".split()
+is_gene_centric active date_sequence_modified uniref_cluster_50 uniref_cluster_90 uniref_cluster_100""".split()  # noqa: SIM905
 FEATURES_OF_FULL = {"ft_mutagen": "Mutagenesis", "ft_variant": "Natural variant", "ft_helix": "Helix",
                     "ft_turn": "Turn", "ft_strand": "Beta strand", "ft_var_seq": "Alternative sequence",
                     "ft_conflict": "Sequence conflict"}

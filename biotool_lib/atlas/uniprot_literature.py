@@ -14,7 +14,7 @@ from biotool_lib.atlas.uniprot_query import Field
 from biotool_lib.atlas.uniprot_service import Collection
 from biotool_lib.atlas.uniprot_vocabularies import routes
 
-MONTHS = dict(zip("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), range(1, 13), strict=True))
+MONTHS = dict(zip(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], range(1, 13), strict=True))
 
 
 def body(item: Row) -> dict:

@@ -171,10 +171,10 @@ class Searcher:
             return no, yes
         if isinstance(node, (tree.OrOperation, tree.AndOperation, tree.UnknownOperation)):
             pairs = [self._evaluate(child, field) for child in node.children]
-            yes, no = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+            matching, failing = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
             if isinstance(node, tree.OrOperation):
-                return set().union(*yes), set.intersection(*no)
-            return set.intersection(*yes), set().union(*no)
+                return set().union(*matching), set.intersection(*failing)
+            return set.intersection(*matching), set().union(*failing)
         if isinstance(node, (tree.Word, tree.Phrase, tree.Range, tree.From, tree.To)):
             return self._leaf(node, field)
         return set(), set()  # fuzzy terms and the like: nothing is certain

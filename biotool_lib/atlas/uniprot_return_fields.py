@@ -33,8 +33,7 @@ COMMENTS = {f"cc_{name.lower().replace(' ', '_')}": name for name in (
     "WEB RESOURCE")}
 COMMENTS["cc_toxic_dose"] = "TOXIC DOSE"
 COMMENTS |= {"protein_families": "SIMILARITY", "rhea": "CATALYTIC ACTIVITY"}
-COMMENTS |= {name: "BIOPHYSICOCHEMICAL PROPERTIES" for name in
-             ("absorption", "kinetics", "ph_dependence", "redox_potential", "temp_dependence")}
+COMMENTS |= dict.fromkeys(("absorption", "kinetics", "ph_dependence", "redox_potential", "temp_dependence"), "BIOPHYSICOCHEMICAL PROPERTIES")
 FEATURES = {
     "ft_act_site": "Active site", "ft_binding": "Binding site", "ft_carbohyd": "Glycosylation", "ft_chain": "Chain",
     "ft_coiled": "Coiled coil", "ft_compbias": "Compositional bias", "ft_conflict": "Sequence conflict",
@@ -61,11 +60,11 @@ Xenbase ZFIN dictyBase euHCVdb GeneTree HOGENOM InParanoid OMA OrthoDB PAN-GO Ph
 PathwayCommons PlantReactome Reactome SABIO-RK SIGNOR STRENDA-DB SignaLink UniPathway Agora BioGRID-ORCS CD-CODE ChiTaRS
 EvolutionaryTrace GeneWiki GenomeRNAi ORCID PGenN PHI-base PRO Pharos PubTator RNAct eMIND ABASYATLAS Bgee CleanEx
 CollecTF ExpressionAtlas AntiFam CDD DisProt FunFam Gene3D HAMAP IDEAL InterPro NCBIfam PANTHER PIRSF PRINTS PROSITE
-Pfam SFLD SMART SUPFAM Proteomes""".split()
+Pfam SFLD SMART SUPFAM Proteomes""".split()  # noqa: SIM905
 XREFS = {f"xref_{name.lower()}": name for name in DATABASES}
 GO = {"go": "", "go_id": "", "go_p": "P:", "go_c": "C:", "go_f": "F:"}
 RETURN_FIELDS: dict[str, tuple[str, ...]] = (
-    KEYS | {name: () for name in (*COMMENTS, *FEATURES, *XREFS)}
+    KEYS | dict.fromkeys((*COMMENTS, *FEATURES, *XREFS), ())
 )
 
 

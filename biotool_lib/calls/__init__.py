@@ -13,10 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ..catalogue import InvalidArguments, canonical
 from ..common.runner import Run, dumps
+from ..files import read_yaml
 from ..gateway import Client, Observation
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def plans() -> dict[str, list[dict[str, Any]]]:
     """How calls of each function are proposed: from which kind of thing, with which arguments and options."""
     merged: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(Path(__file__).parent.glob("plans_*.yaml")):
-        for name, listed in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).items():
+        for name, listed in read_yaml(path).items():
             merged.setdefault(name, []).extend(listed)
     return merged
 

@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import InvalidArguments, Problem, did_you_mean
+from ..files import read_yaml
 from .tool import Parameter, Tool, tools
 
 # Switches of clients, never of the services: a model that sets one is wrong, whatever it wanted.
@@ -30,7 +29,7 @@ class _Wrong(ValueError):
 @cache
 def species_names() -> dict[str, str]:
     """Listed synonyms of species (lower case) and the production name that each stands for."""
-    listed = yaml.safe_load((Path(__file__).parent / "species.yaml").read_text(encoding="utf-8"))
+    listed = read_yaml(Path(__file__).parent / "species.yaml")
     return {
         str(word).lower(): name for name, entry in listed["species"].items() for word in (name, *entry["synonyms"])
     }

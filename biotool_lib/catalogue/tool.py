@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import InvalidArguments, Problem, did_you_mean
+from ..files import read_yaml
 
 DATABASES = ("ncbi", "uniprot", "ensembl")
 SUBFIELDS = ("variation", "genomics", "proteomics", "evolution", "general_biology")
@@ -187,7 +186,7 @@ def _parameters(specs: Mapping[str, Any]) -> dict[str, Parameter]:
 
 def load(path: Path) -> dict[str, Tool]:
     """Read one database's file of functions."""
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = read_yaml(path)
     tools = {}
     for name, spec in document["functions"].items():
         tools[name] = Tool(

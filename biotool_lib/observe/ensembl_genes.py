@@ -7,7 +7,18 @@ from typing import Any
 
 from biotool_lib.observe import Context, shorten
 from biotool_lib.observe.ensembl_common import (
-    Summary, compact, counts, distinct, head, listing, names, number, order, pick, place, rows,
+    Summary,
+    compact,
+    counts,
+    distinct,
+    head,
+    listing,
+    names,
+    number,
+    order,
+    pick,
+    place,
+    rows,
 )
 
 SEQUENCE = 1000

@@ -8,38 +8,121 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from xml.etree.ElementTree import Element
 
 from biotool_lib.observe import Context, generic, reduce, text_summary
-from biotool_lib.observe.fit import Summariser, capped, cut, dig, kept, safely, size
-from biotool_lib.observe.ncbi_blast import blast, number
+from biotool_lib.observe.fit import Summariser, capped, cut, kept, safely, size
+from biotool_lib.observe.ncbi_blast import blast
+from biotool_lib.observe.ncbi_links import elink
 from biotool_lib.observe.ncbi_records import efetch
-from biotool_lib.observe.ncbi_xml import at, docsum, every, looks_like_xml, parse, plain, said_wrong
+from biotool_lib.observe.ncbi_xml import at, docsum, every, plain, root_of, said_wrong, whole
 
 IDS = 20
 # What a record is called, in the order in which its fields are tried.
-LABELS = ("title", "nomenclaturename", "name", "scientificname", "assemblyname", "project_title", "caption", "term", "snp_id",
-          "fulltitle", "ds_meshterms", "protname", "description", "accession", "synonymlist", "organism", "expxml", "uid")
+LABELS = (
+    "title",
+    "nomenclaturename",
+    "name",
+    "scientificname",
+    "assemblyname",
+    "project_title",
+    "caption",
+    "term",
+    "snp_id",
+    "fulltitle",
+    "ds_meshterms",
+    "protname",
+    "description",
+    "accession",
+    "synonymlist",
+    "organism",
+    "expxml",
+    "uid",
+)
 # Fields shown first, whatever the database; the others follow as far as there is room.
 FIRST = (
-    "error", "title", "name", "description", "nomenclaturesymbol", "nomenclaturename", "scientificname", "commonname", "organism", "taxid", "rank",
-    "division", "chromosome", "maplocation", "chr", "chrpos", "genes", "spdi", "snp_class", "fxn_class", "clinical_significance", "germline_classification",
-    "locus", "authors", "authorlist", "source", "fulljournalname", "pubdate", "volume", "issue", "pages", "articleids", "elocationid", "doi", "pubtype", "lang",
-    "otheraliases", "otherdesignations", "mim", "summary", "genomicinfo", "caption", "accessionversion", "slen", "length", "moltype", "biomol",
-    "assemblyaccession", "assemblyname", "assemblystatus", "speciesname", "definition", "semantictype", "oid", "alttitles", "accession", "docsum", "global_mafs",
+    "error",
+    "title",
+    "name",
+    "description",
+    "nomenclaturesymbol",
+    "nomenclaturename",
+    "scientificname",
+    "commonname",
+    "organism",
+    "taxid",
+    "rank",
+    "division",
+    "chromosome",
+    "maplocation",
+    "chr",
+    "chrpos",
+    "genes",
+    "spdi",
+    "snp_class",
+    "fxn_class",
+    "clinical_significance",
+    "germline_classification",
+    "locus",
+    "authors",
+    "authorlist",
+    "source",
+    "fulljournalname",
+    "pubdate",
+    "volume",
+    "issue",
+    "pages",
+    "articleids",
+    "elocationid",
+    "doi",
+    "pubtype",
+    "lang",
+    "otheraliases",
+    "otherdesignations",
+    "mim",
+    "summary",
+    "genomicinfo",
+    "caption",
+    "accessionversion",
+    "slen",
+    "length",
+    "moltype",
+    "biomol",
+    "assemblyaccession",
+    "assemblyname",
+    "assemblystatus",
+    "speciesname",
+    "definition",
+    "semantictype",
+    "oid",
+    "alttitles",
+    "accession",
+    "docsum",
+    "global_mafs",
 )
-SKIPPED = {"uid", "history", "references", "sortdate", "sorttitle", "chrsort", "chrstart", "snp_id_sort", "clinical_sort", "cited_sort", "chrpos_sort",
-           "merged_sort", "meta", "conceptmeta", "locationhist", "handle", "ss", "recordstatus", "attributes", "sortpubdate", "text", "sampledata"}
-
-
-def root_of(data: Any) -> Element | None:
-    """The root element of an XML body, or None for anything else."""
-    return parse(data) if isinstance(data, str) and looks_like_xml(data) else None
-
-
-def whole(text: Any) -> Any:
-    """A count as a number, where it is one."""
-    return number(text) if text is not None else None
+SKIPPED = {
+    "uid",
+    "history",
+    "references",
+    "sortdate",
+    "sorttitle",
+    "chrsort",
+    "chrstart",
+    "snp_id_sort",
+    "clinical_sort",
+    "cited_sort",
+    "chrpos_sort",
+    "merged_sort",
+    "meta",
+    "conceptmeta",
+    "locationhist",
+    "handle",
+    "ss",
+    "recordstatus",
+    "attributes",
+    "sortpubdate",
+    "text",
+    "sampledata",
+}
 
 
 def pages(total: Any, retstart: Any, ids: list[str], **more: Any) -> dict[str, Any]:
@@ -52,12 +135,18 @@ def esearch_json(result: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON search result: how many records match, their identifiers, how the query was understood."""
     wrong, warned = result.get("errorlist") or {}, result.get("warninglist") or {}
     return pages(
-        result.get("count"), result.get("retstart"), [str(item) for item in result.get("idlist") or []],
-        querytranslation=result.get("querytranslation"), error=result.get("ERROR") or result.get("error"),
+        result.get("count"),
+        result.get("retstart"),
+        [str(item) for item in result.get("idlist") or []],
+        querytranslation=result.get("querytranslation"),
+        error=result.get("ERROR") or result.get("error"),
         translations=[f"{item.get('from')} -> {item.get('to')}" for item in (result.get("translationset") or [])[:3] if isinstance(item, Mapping)],
-        webenv=result.get("webenv"), query_key=result.get("querykey"),
-        phrases_not_found=wrong.get("phrasesnotfound"), fields_not_found=wrong.get("fieldsnotfound"),
-        phrases_ignored=warned.get("phrasesignored"), warnings=warned.get("outputmessages"),
+        webenv=result.get("webenv"),
+        query_key=result.get("querykey"),
+        phrases_not_found=wrong.get("phrasesnotfound"),
+        fields_not_found=wrong.get("fieldsnotfound"),
+        phrases_ignored=warned.get("phrasesignored"),
+        warnings=warned.get("outputmessages"),
     )
 
 
@@ -70,10 +159,17 @@ def esearch(data: Any, context: Context) -> dict[str, Any]:
     if root is None or root.tag != "eSearchResult":
         return said_wrong(data) or text_summary(data) if isinstance(data, str) else generic(data, context)
     return pages(
-        at(root, "Count"), at(root, "RetStart"), every(root, "IdList/Id"), querytranslation=at(root, "QueryTranslation"), error=at(root, "ERROR"),
+        at(root, "Count"),
+        at(root, "RetStart"),
+        every(root, "IdList/Id"),
+        querytranslation=at(root, "QueryTranslation"),
+        error=at(root, "ERROR"),
         translations=[f"{at(item, 'From')} -> {at(item, 'To')}" for item in root.findall("TranslationSet/Translation")[:3]],
-        webenv=at(root, "WebEnv"), query_key=at(root, "QueryKey"), phrases_not_found=every(root, "ErrorList/PhraseNotFound"),
-        fields_not_found=every(root, "ErrorList/FieldNotFound"), phrases_ignored=every(root, "WarningList/PhraseIgnored"),
+        webenv=at(root, "WebEnv"),
+        query_key=at(root, "QueryKey"),
+        phrases_not_found=every(root, "ErrorList/PhraseNotFound"),
+        fields_not_found=every(root, "ErrorList/FieldNotFound"),
+        phrases_ignored=every(root, "WarningList/PhraseIgnored"),
         warnings=every(root, "WarningList/OutputMessage"),
     )
 
@@ -99,7 +195,13 @@ def summary_row(record: Mapping[str, Any], room: int) -> dict[str, Any]:
             continue
         if key == "authors" and isinstance(value, list):
             value = [author.get("name") if isinstance(author, Mapping) else author for author in value]
-        value = cut(value, 500) if isinstance(value, str) else capped([reduce(item) for item in value[:5]], 5, len(value)) if isinstance(value, list) else reduce(value)
+        value = (
+            cut(value, 500)
+            if isinstance(value, str)
+            else capped([reduce(item) for item in value[:5]], 5, len(value))
+            if isinstance(value, list)
+            else reduce(value)
+        )
         if size(row) + size({key: value}) <= room or key in FIRST[:8]:
             row[key] = value
         else:
@@ -110,8 +212,11 @@ def summary_row(record: Mapping[str, Any], room: int) -> dict[str, Any]:
 def summary_page(records: list[Mapping[str, Any]], error: Any = None) -> dict[str, Any]:
     """A page of document summaries; a single one gets more room than each of several."""
     room = 3000 if len(records) == 1 else 900
-    return {**kept({"error": error}), **capped([summary_row(record, room) for record in records[:5]], 5, len(records)),
-            **({"uids": capped([str(record.get("uid")) for record in records], IDS)} if len(records) > 1 else {})}
+    return {
+        **kept({"error": error}),
+        **capped([summary_row(record, room) for record in records[:5]], 5, len(records)),
+        **({"uids": capped([str(record.get("uid")) for record in records], IDS)} if len(records) > 1 else {}),
+    }
 
 
 def esummary(data: Any, context: Context) -> dict[str, Any]:
@@ -136,77 +241,6 @@ def esummary(data: Any, context: Context) -> dict[str, Any]:
     return summary_page(records, "; ".join(errors) or None) if records or errors else said_wrong(data) or text_summary(data)
 
 
-def link_set(source: Mapping[str, Any]) -> dict[str, Any]:
-    """One set of links in the form shared by JSON and XML."""
-    targets = []
-    for item in source.get("linksetdbs") or []:
-        links = [str(link.get("id")) if isinstance(link, Mapping) else str(link) for link in item.get("links") or []]
-        scores = [whole(link.get("score")) for link in item.get("links") or [] if isinstance(link, Mapping) and link.get("score") is not None]
-        targets.append(kept({"dbto": item.get("dbto"), "linkname": item.get("linkname"), **capped(links, 10), "scores": scores[:10], "error": item.get("error") or item.get("info")}))
-    kept_sets = [kept({"dbto": item.get("dbto"), "linkname": item.get("linkname"), "query_key": item.get("querykey")}) for item in source.get("linksetdbhistories") or []]
-    return kept({"dbfrom": source.get("dbfrom"), "ids": capped([str(item) for item in source.get("ids") or []]), "links": targets,
-                 "histories": kept_sets, "webenv": source.get("webenv"), "error": source.get("error") or source.get("ERROR"),
-                 "checked": source.get("checked") or check_list(source.get("idchecklist")), "urls": source.get("urls") or url_lists(source.get("idurllist"))})
-
-
-def check_list(found: Any) -> list[dict[str, Any]]:
-    """The answers of a link check from JSON: which identifiers have links, or which links each has."""
-    lists = [{"id": str(item.get("id")), **capped([str(link.get("linkname")) for link in item.get("linkinfos") or []], 15)} for item in dig(found, "idlinksets") or []]
-    return lists + [kept({"id": str(item.get("value") or item.get("id")), "HasNeighbor": _yes(item.get("hasneighbor")), "HasLinkOut": _yes(item.get("haslinkout"))})
-                    for item in dig(found, "ids") or [] if isinstance(item, Mapping)]
-
-
-def _yes(flag: Any) -> bool | None:
-    return None if flag is None else str(flag).upper() in ("Y", "TRUE")
-
-
-def url_lists(items: Any) -> list[dict[str, Any]]:
-    """LinkOut addresses from JSON: for each identifier how many, by which providers, the first few."""
-    lists = []
-    for item in items or []:
-        urls = item.get("objurls") or []
-        lists.append(kept({"id": str(item.get("id")), **capped([dig(url, "url", "value") or url.get("url") for url in urls], 3),
-                           "providers": sorted({str(name) for name in (dig(url, "provider", "name") for url in urls) if name})[:6]}))
-    return lists
-
-
-def xml_link_set(node: Element) -> dict[str, Any]:
-    """An XML LinkSet with the keys of the JSON form."""
-    targets = [{"dbto": at(item, "DbTo"), "linkname": at(item, "LinkName"), "error": at(item, "ERROR") or at(item, "Info"),
-                "links": [{"id": at(link, "Id"), "score": at(link, "Score")} for link in item.findall("Link")]} for item in node.findall("LinkSetDb")]
-    stored = [{"dbto": at(item, "DbTo"), "linkname": at(item, "LinkName"), "querykey": at(item, "QueryKey")} for item in node.findall("LinkSetDbHistory")]
-    checked: list[dict[str, Any]] = [{"id": at(item, "."), **{key: flag == "Y" for key, flag in item.attrib.items()}} for item in node.findall("IdCheckList/Id")]
-    for item in node.findall("IdCheckList/IdLinkSet"):
-        names = every(item, "LinkInfo/LinkName")
-        checked.append({"id": at(item, "Id"), **capped(names, 15)})
-    urls = []
-    for item in node.findall("IdUrlList/IdUrlSet"):
-        found = item.findall("ObjUrl")
-        urls.append(kept({"id": at(item, "Id"), **capped(every(item, "ObjUrl/Url"), 3, len(found)), "info": at(item, "Info"),
-                          "providers": sorted(set(every(item, "ObjUrl/Provider/Name")))[:6]}))
-    return {"dbfrom": at(node, "DbFrom"), "ids": every(node, "IdList/Id"), "linksetdbs": targets, "linksetdbhistories": stored,
-            "webenv": at(node, "WebEnv"), "error": at(node, "ERROR"), "checked": checked, "urls": urls}
-
-
-def elink(data: Any, context: Context) -> dict[str, Any]:
-    """The summary of links: how many in all, the link names, and each set with its first identifiers."""
-    if isinstance(data, Mapping) and isinstance(data.get("linksets"), list):
-        sources, error = data["linksets"], data.get("ERROR") or data.get("error")
-    else:
-        root = root_of(data)
-        if root is None or root.tag != "eLinkResult":
-            return said_wrong(data) or text_summary(data) if isinstance(data, str) else generic(data, context)
-        sources, error = [xml_link_set(node) for node in root.iter("LinkSet")], at(root, "ERROR")
-    sets = [link_set(source) for source in sources]
-    targets = [target for item in sets for target in item.get("links") or []]
-    stored = [item for group in sets for item in group.get("histories") or []]
-    checked = [name for item in sets for entry in item.get("checked") or [] for name in entry.get("items") or []]
-    names = list(dict.fromkeys([str(target.get("linkname")) for target in [*targets, *stored] if target.get("linkname")] + checked))
-    first = next((target["items"][0] for target in targets if target.get("items")), None)
-    return {**kept({"error": error}), "total": sum(target.get("total") or 0 for target in targets), "linknames": capped(names, 30),
-            **kept({"first": first}), "linksets": capped(sets, 6)}
-
-
 def einfo(data: Any, context: Context) -> dict[str, Any]:
     """The summary of database facts: all database names, or one database's size, dates, search fields and links."""
     if isinstance(data, Mapping):
@@ -219,19 +253,28 @@ def einfo(data: Any, context: Context) -> dict[str, Any]:
         if root is None or root.tag != "eInfoResult":
             return said_wrong(data) or text_summary(data) if isinstance(data, str) else generic(data, context)
         names, node, error = every(root, "DbList/DbName"), root.find("DbInfo"), at(root, "ERROR")
-        about = None if node is None else {**{child.tag.lower(): at(node, child.tag) for child in node if len(child) == 0},
-                                           "fieldlist": [{part.tag.lower(): at(item, part.tag) for part in item} for item in node.findall("FieldList/Field")],
-                                           "linklist": [{part.tag.lower(): at(item, part.tag) for part in item} for item in node.findall("LinkList/Link")]}
+        about = (
+            None
+            if node is None
+            else {
+                **{child.tag.lower(): at(node, child.tag) for child in node if len(child) == 0},
+                "fieldlist": [{part.tag.lower(): at(item, part.tag) for part in item} for item in node.findall("FieldList/Field")],
+                "linklist": [{part.tag.lower(): at(item, part.tag) for part in item} for item in node.findall("LinkList/Link")],
+            }
+        )
     if error or (not names and not about):
         return {"error": error} if error else generic(data, context)
     if not about:
-        return {"total": len(names), "databases": names}
+        return {"total": len(names or []), "databases": names or []}
     fields, links = about.get("fieldlist") or [], about.get("linklist") or []
-    return kept({
-        **{key: about.get(key) for key in ("dbname", "menuname", "description", "dbbuild", "lastupdate", "warning")}, "total": whole(about.get("count")),
-        "fields": {"total": len(fields), "names": {str(item.get("name")): item.get("fullname") for item in fields[:60]}},
-        "links": capped([str(item.get("name")) for item in links], 30),
-    })
+    return kept(
+        {
+            **{key: about.get(key) for key in ("dbname", "menuname", "description", "dbbuild", "lastupdate", "warning")},
+            "total": whole(about.get("count")),
+            "fields": {"total": len(fields), "names": {str(item.get("name")): item.get("fullname") for item in fields[:60]}},
+            "links": capped([str(item.get("name")) for item in links], 30),
+        }
+    )
 
 
 def ecitmatch(data: Any, context: Context) -> dict[str, Any]:
@@ -243,14 +286,33 @@ def ecitmatch(data: Any, context: Context) -> dict[str, Any]:
         return said_wrong(data) or text_summary(data)
     rows = []
     for line in lines:
-        journal, year, volume, page, author, key, *rest = [*line.split("|"), ""]
-        answer = "|".join(rest).strip("| ") or None
-        rows.append(kept({"pmid": answer if answer and answer.isdigit() else None, "status": None if answer and answer.isdigit() else answer or "no PMID",
-                          "journal": journal, "year": year, "volume": volume, "page": page, "author": author, "key": key}))
+        parts = line.split("|")
+        journal, year, volume, page, author, key = parts[:6]
+        answer = "|".join(parts[6:]).strip("| ") or None
+        rows.append(
+            kept(
+                {
+                    "pmid": answer if answer and answer.isdigit() else None,
+                    "status": None if answer and answer.isdigit() else answer or "no PMID",
+                    "journal": journal,
+                    "year": year,
+                    "volume": volume,
+                    "page": page,
+                    "author": author,
+                    "key": key,
+                }
+            )
+        )
     return {"matched": sum("pmid" in row for row in rows), **capped(rows, 15)}
 
 
 SUMMARIES: dict[str, Summariser] = {
-    "esearch": safely(esearch), "esummary": safely(esummary), "efetch": safely(efetch), "elink": safely(elink), "einfo": safely(einfo),
-    "ecitmatch": safely(ecitmatch), "blast": safely(blast), "blast_retrieve": safely(blast),
+    "esearch": safely(esearch),
+    "esummary": safely(esummary),
+    "efetch": safely(efetch),
+    "elink": safely(elink),
+    "einfo": safely(einfo),
+    "ecitmatch": safely(ecitmatch),
+    "blast": safely(blast),
+    "blast_retrieve": safely(blast),
 }

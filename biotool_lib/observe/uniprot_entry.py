@@ -10,9 +10,25 @@ from biotool_lib.observe.fit import capped, counted, cut, dig, kept, picked
 
 # Features that people ask about; the others are only counted unless they were asked for by name.
 NOTABLE = (
-    "Signal", "Transit peptide", "Propeptide", "Chain", "Domain", "DNA binding", "Zinc finger", "Active site",
-    "Binding site", "Motif", "Transmembrane", "Disulfide bond", "Modified residue", "Lipidation", "Glycosylation",
-    "Cross-link", "Coiled coil", "Repeat", "Site",
+    "Signal",
+    "Transit peptide",
+    "Propeptide",
+    "Chain",
+    "Domain",
+    "DNA binding",
+    "Zinc finger",
+    "Active site",
+    "Binding site",
+    "Motif",
+    "Transmembrane",
+    "Disulfide bond",
+    "Modified residue",
+    "Lipidation",
+    "Glycosylation",
+    "Cross-link",
+    "Coiled coil",
+    "Repeat",
+    "Site",
 )
 DATABASES = ("PDB", "AlphaFoldDB", "Ensembl", "GeneID", "RefSeq", "HGNC", "MIM", "InterPro", "Pfam", "KEGG", "Reactome", "ChEMBL")
 
@@ -49,14 +65,16 @@ def protein_names(description: Mapping[str, Any]) -> dict[str, Any]:
     alternative = description.get("alternativeNames") or []
     groups = [recommended, *alternative, *(description.get("submissionNames") or [])]
     parts = [*(description.get("includes") or []), *(description.get("contains") or [])]
-    return kept({
-        "short": texts(recommended.get("shortNames")),
-        "ec": sorted({ec for group in groups for ec in texts(group.get("ecNumbers"))}),
-        "alternative": capped([name for name in (dig(item, "fullName", "value") for item in alternative) if name]) if alternative else None,
-        "submitted": [name for name in (dig(item, "fullName", "value") for item in description.get("submissionNames") or []) if name][:3],
-        "parts": capped([name for name in map(protein_name, parts) if name], 4) if parts else None,
-        "flag": description.get("flag"),
-    })
+    return kept(
+        {
+            "short": texts(recommended.get("shortNames")),
+            "ec": sorted({ec for group in groups for ec in texts(group.get("ecNumbers"))}),
+            "alternative": capped([name for name in (dig(item, "fullName", "value") for item in alternative) if name]) if alternative else None,
+            "submitted": [name for name in (dig(item, "fullName", "value") for item in description.get("submissionNames") or []) if name][:3],
+            "parts": capped([name for name in map(protein_name, parts) if name], 4) if parts else None,
+            "flag": description.get("flag"),
+        }
+    )
 
 
 def gene_name(genes: Any) -> str | None:
@@ -95,13 +113,15 @@ def feature(item: Mapping[str, Any]) -> dict[str, Any]:
     """One feature: type, place, description, ligand and, for variants, the exchange."""
     change = item.get("alternativeSequence") or {}
     alternatives = change.get("alternativeSequences") or []
-    return kept({
-        "type": item.get("type"),
-        "position": position(item.get("location")),
-        "description": cut(item["description"], 160) if item.get("description") else None,
-        "ligand": dig(item, "ligand", "name"),
-        "change": f"{change.get('originalSequence', '')} -> {', '.join(alternatives)}" if alternatives else None,
-    })
+    return kept(
+        {
+            "type": item.get("type"),
+            "position": position(item.get("location")),
+            "description": cut(item["description"], 160) if item.get("description") else None,
+            "ligand": dig(item, "ligand", "name"),
+            "change": f"{change.get('originalSequence', '')} -> {', '.join(alternatives)}" if alternatives else None,
+        }
+    )
 
 
 def features(items: list[Mapping[str, Any]], asked: bool) -> dict[str, Any]:
@@ -139,14 +159,34 @@ def comment_lines(comment: Mapping[str, Any]) -> list[Any]:
     if kind == "DISEASE":
         disease = comment.get("disease") or {}
         note = " ".join(texts(dig(comment, "note", "texts")))
-        return [kept({"name": disease.get("diseaseId"), "acronym": disease.get("acronym"), "id": disease.get("diseaseAccession"),
-                      "mim": dig(disease, "diseaseCrossReference", "id"), "description": disease.get("description"), "note": note})]
+        return [
+            kept(
+                {
+                    "name": disease.get("diseaseId"),
+                    "acronym": disease.get("acronym"),
+                    "id": disease.get("diseaseAccession"),
+                    "mim": dig(disease, "diseaseCrossReference", "id"),
+                    "description": disease.get("description"),
+                    "note": note,
+                }
+            )
+        ]
     if kind == "INTERACTION":
-        return [kept({"accession": dig(item, "interactantTwo", "uniProtKBAccession"), "gene": dig(item, "interactantTwo", "geneName"),
-                      "experiments": item.get("numberOfExperiments")}) for item in comment.get("interactions") or []]
+        return [
+            kept(
+                {
+                    "accession": dig(item, "interactantTwo", "uniProtKBAccession"),
+                    "gene": dig(item, "interactantTwo", "geneName"),
+                    "experiments": item.get("numberOfExperiments"),
+                }
+            )
+            for item in comment.get("interactions") or []
+        ]
     if kind == "ALTERNATIVE PRODUCTS":
-        return [kept({"name": dig(item, "name", "value"), "id": dig(item, "isoformIds", 0), "status": item.get("isoformSequenceStatus")})
-                for item in comment.get("isoforms") or []]
+        return [
+            kept({"name": dig(item, "name", "value"), "id": dig(item, "isoformIds", 0), "status": item.get("isoformSequenceStatus")})
+            for item in comment.get("isoforms") or []
+        ]
     if kind == "COFACTOR":
         return [item["name"] for item in comment.get("cofactors") or [] if item.get("name")] or texts(dig(comment, "note", "texts"))
     if kind == "WEB RESOURCE":
@@ -166,8 +206,10 @@ def comments(items: list[Mapping[str, Any]], asked: bool) -> dict[str, Any]:
     length = 900 if asked else 260
     shown = {}
     for name, lines in groups.items():
-        small = [cut(line, length) if isinstance(line, str) else {key: cut(part, length // 2) if isinstance(part, str) else part for key, part in line.items()}
-                 for line in lines]
+        small = [
+            cut(line, length) if isinstance(line, str) else {key: cut(part, length // 2) if isinstance(part, str) else part for key, part in line.items()}
+            for line in lines
+        ]
         shown[name] = capped(small, max(limit, 4) if name in ("subcellular_location", "interaction", "alternative_products") else limit)
     return shown
 
@@ -216,28 +258,30 @@ def entry(data: Mapping[str, Any], fields: set[str]) -> dict[str, Any]:
     asked = {prefix: any(name.startswith(prefix) for name in fields) for prefix in ("cc_", "ft_", "xref_", "lit_", "go")}
     links = data.get("uniProtKBCrossReferences") or []
     organism = data.get("organism") or {}
-    return kept({
-        **picked(data, "primaryAccession", "uniProtkbId", "entryType"),
-        "protein": protein_name(data.get("proteinDescription")),
-        "gene": gene_name(data.get("genes")),
-        "organism": picked(organism, "scientificName", "commonName", "taxonId"),
-        "sequence": sequence(data["sequence"], 2500 if "sequence" in fields else 120) if data.get("sequence") else None,
-        **picked(data, "proteinExistence", "annotationScore", "inactiveReason"),
-        "proteinNames": protein_names(data.get("proteinDescription") or {}),
-        "genes": genes(data.get("genes")),
-        "comments": comments(data.get("comments") or [], asked["cc_"]),
-        "features": features(data["features"], asked["ft_"]) if data.get("features") else None,
-        "keywords": capped([item.get("name") for item in data.get("keywords") or []], 25 if "keyword" in fields else 10) if data.get("keywords") else None,
-        "go": go_terms(links, 12 if asked["go"] or "xref_go" in fields else 4),
-        "crossReferences": cross_references(links, asked["xref_"]) if links else None,
-        "references": capped(list(map(citation, data.get("references") or [])), 8 if asked["lit_"] else 2) if data.get("references") else None,
-        "lineage": " > ".join(str(dig(item, "scientificName") or item) for item in organism.get("lineage") or data.get("lineages") or []),
-        "organismHosts": [item.get("scientificName") for item in data.get("organismHosts") or []],
-        "geneLocations": [kept({"type": item.get("geneEncodingType"), "name": item.get("value")}) for item in data.get("geneLocations") or []],
-        "entryAudit": data.get("entryAudit"),
-        "secondaryAccessions": capped(data["secondaryAccessions"]) if data.get("secondaryAccessions") else None,
-        "uniParcId": dig(data, "extraAttributes", "uniParcId"),
-    })
+    return kept(
+        {
+            **picked(data, "primaryAccession", "uniProtkbId", "entryType"),
+            "protein": protein_name(data.get("proteinDescription")),
+            "gene": gene_name(data.get("genes")),
+            "organism": picked(organism, "scientificName", "commonName", "taxonId"),
+            "sequence": sequence(data["sequence"], 2500 if "sequence" in fields else 120) if data.get("sequence") else None,
+            **picked(data, "proteinExistence", "annotationScore", "inactiveReason"),
+            "proteinNames": protein_names(data.get("proteinDescription") or {}),
+            "genes": genes(data.get("genes")),
+            "comments": comments(data.get("comments") or [], asked["cc_"]),
+            "features": features(data["features"], asked["ft_"]) if data.get("features") else None,
+            "keywords": capped([item.get("name") for item in data.get("keywords") or []], 25 if "keyword" in fields else 10) if data.get("keywords") else None,
+            "go": go_terms(links, 12 if asked["go"] or "xref_go" in fields else 4),
+            "crossReferences": cross_references(links, asked["xref_"]) if links else None,
+            "references": capped(list(map(citation, data.get("references") or [])), 8 if asked["lit_"] else 2) if data.get("references") else None,
+            "lineage": " > ".join(str(dig(item, "scientificName") or item) for item in organism.get("lineage") or data.get("lineages") or []),
+            "organismHosts": [item.get("scientificName") for item in data.get("organismHosts") or []],
+            "geneLocations": [kept({"type": item.get("geneEncodingType"), "name": item.get("value")}) for item in data.get("geneLocations") or []],
+            "entryAudit": data.get("entryAudit"),
+            "secondaryAccessions": capped(data["secondaryAccessions"]) if data.get("secondaryAccessions") else None,
+            "uniParcId": dig(data, "extraAttributes", "uniParcId"),
+        }
+    )
 
 
 def row(data: Mapping[str, Any], fields: set[str]) -> dict[str, Any]:
@@ -245,14 +289,16 @@ def row(data: Mapping[str, Any], fields: set[str]) -> dict[str, Any]:
     if fields:
         return entry(data, fields)
     said = comments(data.get("comments") or [], False)
-    return kept({
-        **picked(data, "primaryAccession", "uniProtkbId", "entryType"),
-        "protein": protein_name(data.get("proteinDescription")),
-        "gene": gene_name(data.get("genes")),
-        "organism": picked(data.get("organism") or {}, "scientificName", "commonName", "taxonId"),
-        "sequence": picked(data.get("sequence") or {}, "length", "molWeight"),
-        **picked(data, "proteinExistence", "annotationScore", "inactiveReason"),
-        "ec": protein_names(data.get("proteinDescription") or {}).get("ec"),
-        "comments": {name: said[name] for name in ("function", "subcellular_location") if name in said},
-        "keywords": capped([item.get("name") for item in data.get("keywords") or []], 4) if data.get("keywords") else None,
-    })
+    return kept(
+        {
+            **picked(data, "primaryAccession", "uniProtkbId", "entryType"),
+            "protein": protein_name(data.get("proteinDescription")),
+            "gene": gene_name(data.get("genes")),
+            "organism": picked(data.get("organism") or {}, "scientificName", "commonName", "taxonId"),
+            "sequence": picked(data.get("sequence") or {}, "length", "molWeight"),
+            **picked(data, "proteinExistence", "annotationScore", "inactiveReason"),
+            "ec": protein_names(data.get("proteinDescription") or {}).get("ec"),
+            "comments": {name: said[name] for name in ("function", "subcellular_location") if name in said},
+            "keywords": capped([item.get("name") for item in data.get("keywords") or []], 4) if data.get("keywords") else None,
+        }
+    )

@@ -12,9 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..catalogue import tools
+from ..files import read_yaml
 from .lexicon import literal, words
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -25,7 +24,7 @@ def phrasebook() -> dict[str, dict[str, Any]]:
     """Phrasings and option clauses of every function."""
     merged: dict[str, dict[str, Any]] = {}
     for path in sorted(Path(__file__).parent.glob("*.yaml")):
-        merged |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        merged |= read_yaml(path)
     return merged
 
 

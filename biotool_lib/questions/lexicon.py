@@ -6,17 +6,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import biotool_lib.catalogue as catalogue_package
 
 from ..catalogue import Tool
+from ..files import read_yaml
 
 
 @cache
 def _species() -> dict[str, dict[str, Any]]:
     path = Path(catalogue_package.__file__).parent / "species.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8"))["species"]
+    return read_yaml(path)["species"]
 
 
 @cache

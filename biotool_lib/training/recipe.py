@@ -6,9 +6,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import InvalidParameter, Problem, did_you_mean
+from ..files import read_yaml
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -54,7 +53,7 @@ def load_recipe(name: str | Path, **changes: Any) -> Recipe:
     if not path.is_file():
         known = sorted(p.stem for p in FOLDER.glob("*.yaml"))
         raise InvalidParameter("load_recipe", [Problem("recipe", str(name), did_you_mean(str(name), known))])
-    values = {"name": path.stem, **yaml.safe_load(path.read_text(encoding="utf-8")), **changes}
+    values = {"name": path.stem, **read_yaml(path), **changes}
     known = {f.name: f for f in fields(Recipe)}
     problems = [Problem(key, value, f"no key of a recipe; {did_you_mean(key, known)}") for key, value in values.items() if key not in known]
     problems += [

@@ -1,0 +1,149 @@
+"""Summaries of UniProt responses: recorded bodies stay small and whole, totals are the server's."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import yaml
+
+from biotool_lib.catalogue import tools
+from biotool_lib.observe import Context
+from biotool_lib.observe.fit import LIMIT, fit, size
+from biotool_lib.observe.uniprot import SUMMARIES
+from biotool_lib.questions.grammar import look_up
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDED = Path(os.environ.get("BIOTOOL_RECORDED", ROOT.parent / "shared" / "recorded"))
+ODD = [
+    None,
+    [],
+    {},
+    "",
+    "text",
+    0,
+    True,
+    {"results": None},
+    {"results": [{}]},
+    {"results": [None, 1, "x"]},
+    {"results": [{"comments": [None]}]},
+    {"primaryAccession": [], "features": "x", "genes": {"a": 1}},
+    {"lineage": [{}], "sequence": "M"},
+    [[[[]]]],
+    {"messages": ["Resource not found"], "url": "u"},
+]
+
+
+def bodies(database: str) -> dict[str, list[tuple[str, object, Context]]]:
+    """Recorded bodies of catalogue functions by function; empty where the folder is missing."""
+    found: dict[str, list[tuple[str, object, Context]]] = defaultdict(list)
+    index = RECORDED / "index.jsonl"
+    if not index.is_file():
+        return found
+    for line in index.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if row["database"] != database or row["function"] not in SUMMARIES:
+            continue
+        text = (RECORDED / row["file"]).read_text(encoding="utf-8", errors="replace")
+        try:
+            data = json.loads(text, strict=False)
+        except ValueError:
+            data = text
+        found[row["function"]].append((row["file"], data, Context(arguments=dict(parse_qsl(urlsplit(row["url"] or "").query)))))
+    return found
+
+
+BODIES = bodies("uniprot")
+needs_bodies = pytest.mark.skipif(not BODIES, reason=f"no recorded bodies at {RECORDED}; set BIOTOOL_RECORDED")
+
+
+def test_every_function_has_a_summary() -> None:
+    assert set(SUMMARIES) == {name for name, tool in tools().items() if tool.database == "uniprot"}
+
+
+@needs_bodies
+@pytest.mark.parametrize("function", sorted(SUMMARIES))
+def test_recorded_bodies(function: str) -> None:
+    if function not in BODIES:
+        pytest.skip(f"no recorded body of {function}")
+    for file, data, context in BODIES[function]:
+        first, second = SUMMARIES[function](data, context), SUMMARIES[function](data, context)
+        assert json.dumps(first) == json.dumps(second), file
+        assert size(first) <= LIMIT, file
+        assert json.loads(json.dumps(first)) == first, file
+
+
+@pytest.mark.parametrize("function", sorted(SUMMARIES))
+def test_odd_shapes_never_raise(function: str) -> None:
+    for data in ODD:
+        assert isinstance(SUMMARIES[function](data, Context()), dict), data
+
+
+def test_error_body_keeps_its_message() -> None:
+    assert SUMMARIES["get_uniprotkb_entry"]({"url": "u", "messages": ["Resource not found"]}, Context())["messages"] == ["Resource not found"]
+
+
+def test_total_is_the_server_s() -> None:
+    page = {"results": [{"primaryAccession": "P04637"}]}
+    summary = SUMMARIES["search_uniprotkb"](page, Context(total=20417, arguments={"size": 1}))
+    assert (summary["total"], summary["total_counts"], summary["on_page"]) == (20417, "all matches", 1)
+
+
+def test_unknown_total_says_so() -> None:
+    page = {"results": [{"primaryAccession": "P04637"}]}
+    assert SUMMARIES["search_uniprotkb"](page, Context(arguments={"size": 1}))["total_counts"].startswith("this page only")
+    assert SUMMARIES["search_uniprotkb"](page, Context(arguments={"size": 10}))["total_counts"] == "all matches"
+
+
+def test_requested_fields_are_kept() -> None:
+    entry = {
+        "primaryAccession": "P1",
+        "sequence": {"value": "M" * 2000, "length": 2000},
+        "comments": [{"commentType": "PTM", "texts": [{"value": "Phosphorylated"}]}],
+        "genes": [{"geneName": {"value": "ABC1"}, "synonyms": [{"value": "XYZ"}]}],
+    }
+    summary = SUMMARIES["get_uniprotkb_entry"](entry, Context(arguments={"fields": "sequence,cc_ptm,gene_names"}))
+    assert summary["sequence"]["value"] == "M" * 2000
+    assert summary["comments"]["ptm"]["items"] == ["Phosphorylated"]
+    assert summary["genes"][0]["synonyms"] == ["XYZ"]
+    short = SUMMARIES["get_uniprotkb_entry"](entry, Context())
+    assert short["sequence"]["value"].endswith("(2000 characters)")
+
+
+def test_lineage_runs_from_the_root() -> None:
+    taxon = {
+        "taxonId": 9606,
+        "parent": {"taxonId": 9605},
+        "lineage": [{"taxonId": 9605, "scientificName": "Homo", "rank": "genus"}, {"taxonId": 9604, "scientificName": "Hominidae", "rank": "family"}],
+    }
+    summary = SUMMARIES["get_taxonomy_by_id"](taxon, Context())
+    assert summary["lineage"] == "Hominidae > Homo"
+    assert summary["ranks"] == {"family": "Hominidae", "genus": "Homo"}
+
+
+def test_fit_states_its_cuts() -> None:
+    small = fit({"items": ["x" * 900] * 40, "total": 40, "shown": 40, "other": list(range(500))})
+    assert size(small) <= LIMIT
+    assert small["total"] == 40 and small["shown"] == len(small["items"]) < 40
+    assert "(900 characters)" in small["items"][0] and small["other"]["total"] == 500
+
+
+def test_fit_names_what_it_leaves_out() -> None:
+    small = fit({f"key{number}": {f"k{n}": n for n in range(60)} for number in range(20)})
+    assert size(small) <= LIMIT and small["left_out"]
+
+
+@needs_bodies
+@pytest.mark.parametrize("function", ["get_uniprotkb_entry", "search_uniprotkb"])
+def test_phrasings_ask_for_what_bodies_hold(function: str) -> None:
+    phrasings = yaml.safe_load((ROOT / "biotool_lib" / "questions" / "uniprot.yaml").read_text(encoding="utf-8"))[function]["phrasings"]
+    summaries = [SUMMARIES[function](data, context) for _, data, context in BODIES[function]]
+    # Bodies of both functions hold the same entries; a search path is looked up in the entries as if they were its first hit.
+    entries = [{"items": [SUMMARIES["get_uniprotkb_entry"](data, Context())], "total": 1} for _, data, _ in BODIES["get_uniprotkb_entry"]]
+    asked = {p["asks"] for p in phrasings if "xref_" not in str(p.get("when"))}
+    missing = [path for path in asked if all(look_up(summary, path) in (None, "", [], {}) for summary in [*summaries, *entries])]
+    assert not missing
