@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,22 +16,59 @@ CHAT_TEMPLATE = (
 SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tools|>", "<tool_call>", "</tool_call>"]
 
 
-def make_tokenizer(texts: Iterable[str], vocab_size: int = 2048):
-    """A byte-level BPE tokenizer in which digits, capitals and blanks stand alone, so that an identifier or a word has the
-    same tokens in a question and in a call, while names of functions and the marks of JSON merge.
+_SYLLABLES = ("ka", "lo", "mi", "ter", "von", "sa", "pri", "du", "ge", "nor", "bel", "ti", "ro", "xa", "qu", "fen", "zul", "or", "en", "ha")
 
-    Returns a transformers tokenizer with the chat template above. Example: `make_tokenizer(["BRCA1 in human"], 300)`
+
+def made_up_row(rng: random.Random) -> dict[str, Any]:
+    """A question and a call of a function that does not exist, with names and values that mean nothing.
+
+    All of the call stands in the question, so that what can be learned from such rows is to read, to copy and to write JSON.
+    """
+    function = f"{_word(rng)}_{_word(rng)}"
+    arguments = {_word(rng): _value(rng) for _ in range(rng.choice((1, 1, 1, 2)))}
+    parts = [f"{key} {value}" for key, value in arguments.items()] + [_word(rng) for _ in range(rng.randint(0, 3))]
+    rng.shuffle(parts)
+    return {"question": f"{function}: {' '.join(parts)}?", "call": {"name": function, "arguments": arguments}, "tools": []}
+
+
+def _word(rng: random.Random) -> str:
+    return "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(1, 3)))
+
+
+def _value(rng: random.Random) -> str:
+    """An identifier, a number, a range or a few words, each of a shape that many identifiers have."""
+    def digits(low: int, high: int) -> str:
+        return "".join(rng.choices(string.digits, k=rng.randint(low, high)))
+
+    def capitals(low: int, high: int) -> str:
+        return "".join(rng.choices(string.ascii_uppercase, k=rng.randint(low, high)))
+
+    shapes = (
+        lambda: capitals(2, 4) + digits(5, 11), lambda: _word(rng)[:2] + digits(4, 9), lambda: capitals(2, 5) + digits(0, 2),
+        lambda: f"{digits(1, 2)}:{digits(5, 9)}-{digits(5, 9)}", lambda: digits(3, 8), lambda: f"{capitals(1, 1)}{digits(1, 1)}{capitals(1, 3)}{digits(1, 2)}",
+        lambda: f"{capitals(2, 2)}_{digits(5, 9)}.{digits(1, 1)}", lambda: f"{_word(rng).capitalize()} {_word(rng)}", lambda: _word(rng),
+    )
+    return rng.choice(shapes)()
+
+
+def make_tokenizer(texts: Iterable[str], vocab_size: int = 3072):
+    """A byte-level BPE tokenizer in which capitals and blanks stand alone and digits go by threes from the left, so that an
+    identifier or a word has the same tokens in a question and in a call, while names of functions and marks of JSON merge.
+
+    Returns a transformers tokenizer with the chat template above. Example: `make_tokenizer(["BRCA1 in human"], 1600)`
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(r"[0-9A-Z]|[a-z_]+|\s|[^0-9A-Za-z_\s]+"), behavior="isolated"),
+        pre_tokenizers.Split(Regex(r"[0-9]{1,3}|[A-Z]|[a-z_]+|\s|[^0-9A-Za-z_\s]+"), behavior="isolated"),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
     ])
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
+    # Every number of up to three digits is one token, whether or not the texts hold it.
+    numbers = [f"{n:03d}" for n in range(1000)] * 40 + [f"{n:02d}" for n in range(100)] * 400
+    tokenizer.train_from_iterator([*texts, *numbers], trainers.BpeTrainer(
         vocab_size=vocab_size, special_tokens=SPECIAL, show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     ))

@@ -28,14 +28,17 @@ class Recipe:
     scheduler: str = "cosine"
     warmup_share: float = 0.0
     weight_decay: float = 0.0
+    adam_beta2: float = 0.999
     precision: str = "fp32"
     gradient_checkpointing: bool = False
     checkpoint_every: int = 200
+    fewest_rows: int = 0
     scramble: float = 0.0
+    made_up_rows: int = 0
     max_steps: int = -1
     max_new_tokens: int = 256
     predict_batch: int = 16
-    tokenizer_vocab: int = 2048
+    tokenizer_vocab: int = 3072
     lora_rank: int = 8
     lora_alpha: int = 16
     architecture: dict[str, Any] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -14,7 +15,7 @@ from typing import Any
 
 from ..common.chat import render_call, render_prompt
 from ..common.runner import Run, Stage, write_atomically
-from ..nano import make_model, make_tokenizer
+from ..nano import made_up_row, make_model, make_tokenizer
 from .recipe import Recipe
 from .rows import encode_rows, schemas, scramble
 
@@ -23,6 +24,7 @@ def load_base(run: Run, recipe: Recipe, seed: int):
     """Model and tokenizer that a recipe starts from; "scratch" makes both, the tokenizer from the training split."""
     if recipe.base == "scratch":
         rows = run.read("dataset/train.jsonl")
+        rows += [made_up_row(rng) for rng in [random.Random("tokenizer")] for _ in range(500)]
         texts = [row["question"] for row in rows] + [render_call(row["call"]) for row in rows]
         tokenizer = make_tokenizer(texts, recipe.tokenizer_vocab)
         return make_model(recipe.architecture, tokenizer, seed), tokenizer
@@ -96,12 +98,15 @@ def _data(run: Run, recipe: Recipe, tokenizer, seed: int) -> tuple[dict[str, Any
 def _in_order(rows: list[dict[str, Any]], recipe: Recipe, tokenizer, rng: random.Random) -> list[dict[str, Any]]:
     """Every row of every epoch in the order of training: shuffled, then gathered into batches of similar length.
 
-    Lengths are sorted only within a few batches, and batches are shuffled again, so that a step sees all kinds of rows
-    while little is spent on padding. Scrambled rows are drawn afresh in each epoch.
+    Made-up rows come first: a model from random weights has to find out how to copy before anything else. Lengths are sorted
+    only within a few batches, and batches are shuffled again, so that a step sees all kinds of rows while little is spent on
+    padding. Scrambled rows are drawn afresh in each epoch.
     """
     size, near = recipe.batch_size, 8 * recipe.batch_size
-    ordered: list[dict[str, Any]] = []
-    for _ in range(-(-int(recipe.epochs * 100) // 100)):
+    ordered = encode_rows(tokenizer, [made_up_row(rng) for _ in range(recipe.made_up_rows)], recipe)[0]
+    made_up = len(ordered)
+    epochs = max(recipe.epochs, recipe.fewest_rows / len(rows))
+    for _ in range(math.ceil(epochs)):
         epoch = [scramble(row, rng) if rng.random() < recipe.scramble else row for row in rows]
         encoded = encode_rows(tokenizer, epoch, recipe)[0]
         rng.shuffle(encoded)
@@ -113,7 +118,7 @@ def _in_order(rows: list[dict[str, Any]], recipe: Recipe, tokenizer, rng: random
         batches = [batch for batch in batches if len(batch) == size]
         rng.shuffle(batches)
         ordered += [row for batch in batches + short for row in batch]
-    return ordered[: round(recipe.epochs * len(encoded))]
+    return ordered[: made_up + round(epochs * len(encoded))]
 
 
 def _trainer(model, tokenizer, data: Mapping[str, Any], recipe: Recipe, seed: int, work: Path, on_log):
@@ -135,7 +140,7 @@ def _trainer(model, tokenizer, data: Mapping[str, Any], recipe: Recipe, seed: in
         per_device_train_batch_size=recipe.batch_size, per_device_eval_batch_size=recipe.batch_size,
         gradient_accumulation_steps=recipe.gradient_accumulation, gradient_checkpointing=recipe.gradient_checkpointing,
         learning_rate=recipe.learning_rate, lr_scheduler_type=recipe.scheduler, warmup_steps=round(steps * recipe.warmup_share),
-        weight_decay=recipe.weight_decay, bf16=recipe.precision == "bf16", use_cpu=cpu, seed=seed, data_seed=seed,
+        weight_decay=recipe.weight_decay, adam_beta2=recipe.adam_beta2, bf16=recipe.precision == "bf16", use_cpu=cpu, seed=seed, data_seed=seed,
         logging_steps=max(1, steps // 50), eval_strategy="steps" if "validation" in data else "no", eval_steps=max(1, steps // 8),
         save_strategy="steps", save_steps=recipe.checkpoint_every, save_total_limit=1,
         report_to="none", disable_tqdm=True, dataloader_pin_memory=not cpu,
