@@ -131,7 +131,8 @@ def evaluate(run: Run, models: list[str], split: str = "test", encoder: str = DE
     writes = ["scores.json"] + [f"evaluation/{m}.jsonl" for m in models]
     stage = run.stage("evaluation", reads=reads, writes=writes, settings={"models": models, "split": split, "encoder": encoder})
     if not stage.done:
-        client, gold, answers = client or run_client(run), run.read(f"dataset/{split}.jsonl"), {}
+        client, gold = client or run_client(run), run.read(f"dataset/{split}.jsonl")
+        answers: dict[str, Any] = {}
         scores: dict[str, Any] = {}
         for model in models:
             result = score(run.read(f"predictions/{model}.jsonl"), gold, client, encoder=encoder, seed=run.seed, progress=progress, answers=answers)

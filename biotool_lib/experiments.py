@@ -44,7 +44,10 @@ def experiments(run: Run, seeds: tuple[int, ...] = SEEDS, recipe_name: str = "la
     table = evaluation.evaluate(run, models)
     overall = table[table["part"] == "overall"]
     return {
-        "models": {m: {r["metric"]: {k: r[k] for k in ("value", "low", "high", "n")} for r in overall[overall["model"] == m].to_dict("records")} for m in models},
+        "models": {
+            m: {r["metric"]: {k: r[k] for k in ("value", "low", "high", "n")} for r in overall[overall["model"] == m].to_dict("records")}
+            for m in models
+        },
         "manifest": {k: run.manifest[k] for k in ("profile", "backend", "seed", "versions", "created_at")}
         | {"dataset": {k: v for k, v in run.manifest["stages"]["dataset"].items() if k in ("rows", "sha256", "calls", "functions", "rows_per_split")},
            "command": "make experiments", "recipe": recipe_name, "seeds": list(seeds), "arms": ARMS},

@@ -5,7 +5,7 @@ The road predicts the test split of every model before it scores them: `python -
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,7 @@ def retrieve(run: Run, split: str = "test", name: str = "retrieval") -> pd.DataF
     artefact = f"predictions/{name}.jsonl"
     stage = run.stage(f"predict/{name}", reads=["dataset/train.jsonl", f"dataset/{split}.jsonl"], writes=[artefact])
     if not stage.done:
-        known: list[Mapping[str, Any]] = run.read("dataset/train.jsonl")
+        known = run.read("dataset/train.jsonl")
         asked = run.read(f"dataset/{split}.jsonl")
         vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
         index = vectorizer.fit_transform([row["question"] for row in known])

@@ -29,6 +29,7 @@ class Atlas:
         )
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
+        """Answer one request; an unknown path is Ensembl's own 404."""
         request = Request(environ)
         try:
             handler, path = self.map.bind_to_environ(environ).match()

@@ -88,11 +88,11 @@ class Genes:
             if row["gene"] not in self.genes:
                 continue
             mane = self.mane_transcript.get(row["id"])
-            same = mane is not None and version(mane["transcript"]) == row["version"]
+            same = mane if mane is not None and version(mane["transcript"]) == row["version"] else None
             self.transcripts[row["id"]] = [
                 row["id"], row["version"], row["gene"], row["display_name"], row["biotype"], row["species"], row["assembly"],
                 row["seq_region"], row["start"], row["end"], row["strand"], row["is_canonical"],
-                mane["status"] if same else "", mane["refseq"] if same else "", bare(row["translation"]) if
+                same["status"] if same else "", same["refseq"] if same else "", bare(row["translation"]) if
                 row["species"] in ("homo_sapiens", "mus_musculus") else row["translation"], "", row["cds_genomic_start"],
                 row["cds_genomic_end"], row["protein_length"], 1, lookup_source(row["source"])]
         for row in read(self.tables / "ensembl_lookup.exons.tsv"):
@@ -146,7 +146,7 @@ class Genes:
         self.refused = []
         for symbol, place, start, end, key in transcribed():
             mane = self.select.get(symbol)
-            if not admitted((place, start, end), mane):
+            if mane is None or not admitted((place, start, end), mane):
                 self.refused.append(f"{symbol} {place}:{start}-{end} ({key})")
                 continue
             biotype = "protein_coding" if mane["refseq_protein"] else ""

@@ -7,11 +7,12 @@ import gzip
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 LARGE = 300_000  # bytes; above this a facts table is kept compressed
 
 
-def read(path: Path, **options: object) -> list[dict[str, str]]:
+def read(path: Path, **options: Any) -> list[dict[str, str]]:
     """All rows of a tab-separated table (plain or gzipped) as dictionaries; `\\N` and `None` become empty."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8", newline="") as handle:

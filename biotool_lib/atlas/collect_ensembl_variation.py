@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from .collect_ensembl_tables import read, read_plain, write
 
@@ -23,7 +24,7 @@ class Variation:
         self.variants: dict[str, list] = {}
         self.frequencies: list[list] = []
 
-    def load(self, name: str) -> object:
+    def load(self, name: str) -> Any:
         """A recorded body by its file name."""
         return json.loads((self.recorded / name).read_text(encoding="utf-8"))
 

@@ -23,7 +23,7 @@ from biotool_lib.atlas.store import row, rows
 
 def release(what: str) -> str:
     """A release number or state that was recorded."""
-    return row("SELECT value FROM ensembl_releases WHERE what = ?", what)["value"]
+    return rows("SELECT value FROM ensembl_releases WHERE what = ?", what)[0]["value"]
 
 
 @served

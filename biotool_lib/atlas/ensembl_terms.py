@@ -171,12 +171,14 @@ def taxonomy_name(request: Request, name: str) -> object:
 @served
 def classification(request: Request, text: str) -> object:
     """The taxa above a taxon, the nearest first; the service leaves the unnamed top levels out."""
-    entry, out = taxon(text), []
+    entry = taxon(text)
+    out: list[object] = []
     while True:
-        entry = row("SELECT * FROM taxonomy_ensembl WHERE id = ? AND id != ?", entry["parent"], entry["id"])
-        if entry is None or entry["id"] in (1, 131567):
+        above = row("SELECT * FROM taxonomy_ensembl WHERE id = ? AND id != ?", entry["parent"], entry["id"])
+        if above is None or above["id"] in (1, 131567):
             return out
-        out.append(taxon_body(entry, True))
+        out.append(taxon_body(above, True))
+        entry = above
 
 
 ROUTES = [

@@ -2,6 +2,6 @@
 
 from ..errors import InvalidArguments
 from .canonical import canonical, check
-from .tool import Catalogue, Parameter, Tool, UnknownFunction, tools
+from .tool import DATABASES, Catalogue, Parameter, Tool, UnknownFunction, tools
 
-__all__ = ["Catalogue", "InvalidArguments", "Parameter", "Tool", "UnknownFunction", "canonical", "check", "tools"]
+__all__ = ["DATABASES", "Catalogue", "InvalidArguments", "Parameter", "Tool", "UnknownFunction", "canonical", "check", "tools"]

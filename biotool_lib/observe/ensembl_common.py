@@ -66,7 +66,7 @@ def rows(data: Any) -> list[dict[str, Any]]:
     """The objects of an answer: the list's objects, or the single object itself."""
     if isinstance(data, Mapping):
         return [dict(data)]
-    return [item for item in data if isinstance(item, Mapping)] if isinstance(data, list) else []
+    return [dict(item) for item in data if isinstance(item, Mapping)] if isinstance(data, list) else []
 
 
 def listing(items: list, limit: int = 5, total: int | None = None) -> dict[str, Any]:

@@ -104,8 +104,9 @@ def cafe(data: Any, context: Context) -> dict[str, Any]:
 
 
 def _homologue(item: dict[str, Any]) -> dict[str, Any]:
-    target = item.get("target") if isinstance(item.get("target"), dict) else item
-    source = item.get("source") if isinstance(item.get("source"), dict) else {}
+    target, source = item.get("target"), item.get("source")
+    target = target if isinstance(target, dict) else item
+    source = source if isinstance(source, dict) else {}
     entry = {
         **pick(target, "id", "species", "protein_id", "taxon_id", "perc_id", "perc_pos"),
         **pick(item, "type", "taxonomy_level", "dn_ds", "method_link_type", "confidence"),

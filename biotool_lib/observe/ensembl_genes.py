@@ -112,7 +112,7 @@ def xrefs_symbol(data: Any, context: Context) -> dict[str, Any]:
     items = sorted(rows(data), key=lambda item: str(item.get("id")).startswith("LRG"))
     by_type: dict[str, list[str]] = {}
     for item in items:
-        by_type.setdefault(str(item.get("type")), []).append(item.get("id"))
+        by_type.setdefault(str(item.get("type")), []).append(str(item.get("id")))
     found = {"gene": "genes", "transcript": "transcripts", "translation": "translations"}
     return {
         **listing([pick(item, "id", "type") for item in items], 20),
@@ -179,7 +179,8 @@ HIDDEN = ("havana_gene", "havana_version", "havana_transcript", "cigar_string", 
 
 def _diverse(items: list[dict[str, Any]], key: str, each: int) -> list[dict[str, Any]]:
     seen: Counter[str] = Counter()
-    first, later = [], []
+    first: list[dict[str, Any]] = []
+    later: list[dict[str, Any]] = []
     for item in items:
         seen[str(item.get(key))] += 1
         (first if seen[str(item.get(key))] <= each else later).append(item)

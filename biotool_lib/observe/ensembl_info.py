@@ -147,7 +147,8 @@ def genome(data: Any, context: Context) -> dict[str, Any]:
 
 
 def _species(item: dict[str, Any]) -> dict[str, Any]:
-    small = pick(item, "name", "display_name", "common_name", "taxon_id", "assembly", "accession", "strain", "strain_collection", "division", "release", "groups")
+    small = pick(item, "name", "display_name", "common_name", "taxon_id", "assembly", "accession", "strain",
+                 "strain_collection", "division", "release", "groups")
     aliases = sorted(item.get("aliases") or [])
     return {**small, "aliases": names(aliases, 4)} if aliases else small
 
@@ -203,7 +204,7 @@ def populations(data: Any, context: Context) -> dict[str, Any]:
     return {
         "total": len(items),
         "names": names((item.get("name") for item in items), 40),
-        "largest": pick(max(sized, key=lambda item: number(item["size"])), "name", "size", "description") if sized else None,
+        "largest": pick(max(sized, key=lambda item: number(item["size"]) or 0.0), "name", "size", "description") if sized else None,
         "shown": min(len(items), 12),
         "items": [pick(item, "name", "size", "description", limit=120) for item in items[:12]],
     }

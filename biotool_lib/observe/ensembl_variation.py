@@ -98,7 +98,7 @@ def _frequencies(items: list[dict[str, Any]], minor: Any) -> dict[str, Any]:
     }
     scored = [item for item in ranked if item.get("allele") == minor and number(item.get("frequency")) is not None] if minor else []
     if scored:
-        small["highest_minor"] = pick(max(scored, key=lambda item: number(item["frequency"])), "population", "allele", "frequency")
+        small["highest_minor"] = pick(max(scored, key=lambda item: number(item["frequency"]) or 0.0), "population", "allele", "frequency")
     return small
 
 
@@ -163,7 +163,7 @@ def _notation(allele: str | None, item: dict[str, Any]) -> dict[str, Any]:
 
 def recoder(data: Any, context: Context) -> dict[str, Any]:
     """The notations of a variant, by allele: the first six of each kind, with all counted."""
-    found = []
+    found: list[dict[str, Any]] = []
     for record in rows(data):
         alleles = [key for key in sorted(record) if isinstance(record[key], dict)]
         found.extend(_notation(key, record[key]) for key in alleles)
@@ -235,7 +235,7 @@ def phenotype(data: Any, context: Context) -> dict[str, Any]:
         "by_significance": counts((_attribute(item, "clinical_significance") for item in items), 10),
     }
     if tested:
-        small["strongest"] = _association(min(tested, key=lambda item: number(_attribute(item, "p_value"))))
+        small["strongest"] = _association(min(tested, key=lambda item: number(_attribute(item, "p_value")) or 0.0))
     small = {key: value for key, value in small.items() if value not in ({}, [])}
     return {**small, "shown": min(len(samples), 8), "items": [_association(item) for item in samples[:8]]}
 

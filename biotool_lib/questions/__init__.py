@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..common.runner import Run
 from ..errors import InvalidParameter, Problem, did_you_mean
@@ -29,7 +29,8 @@ def write_questions(run: Run, writer: str = "grammar") -> pd.DataFrame:
         raise InvalidParameter("write_questions", [Problem("writer", writer, did_you_mean(writer, WRITERS))])
     stage = run.stage("questions", reads=["calls.jsonl"], writes=["questions.jsonl"], settings={"writer": writer})
     if not stage.done:
-        rows, silent = [], Counter()
+        rows: list[dict[str, Any]] = []
+        silent: Counter[str] = Counter()
         for call in run.read("calls.jsonl"):
             if call["outcome"] != "ok" or call["name"] in NO_QUESTIONS:
                 continue

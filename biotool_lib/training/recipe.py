@@ -54,8 +54,8 @@ def load_recipe(name: str | Path, **changes: Any) -> Recipe:
     """
     path = Path(name) if str(name).endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.is_file():
-        known = sorted(p.stem for p in FOLDER.glob("*.yaml"))
-        raise InvalidParameter("load_recipe", [Problem("recipe", str(name), did_you_mean(str(name), known))])
+        shipped = sorted(p.stem for p in FOLDER.glob("*.yaml"))
+        raise InvalidParameter("load_recipe", [Problem("recipe", str(name), did_you_mean(str(name), shipped))])
     values = {"name": path.stem, **read_yaml(path), **changes}
     known = {f.name: f for f in fields(Recipe)}
     problems = [Problem(key, value, f"no key of a recipe; {did_you_mean(key, known)}") for key, value in values.items() if key not in known]
