@@ -93,7 +93,7 @@ def execute(path: Path, values: Mapping[str, Any], root: Path) -> None:
 
     has = papermill.inspect_notebook(str(path))
     chosen = {key: value for key, value in values.items() if key in has}
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.stem}.part.ipynb")
     try:
         changed = {key: value for key, value in chosen.items() if ast.literal_eval(has[key]["default"]) != value}
         papermill.execute_notebook(str(path), str(part), parameters=changed, cwd=str(root), progress_bar=False, kernel_name="python3")

@@ -17,6 +17,7 @@ from ..catalogue import InvalidArguments, canonical
 from ..common.runner import Run, dumps
 from ..files import read_yaml
 from ..gateway import Client, Observation
+from ..gateway.replay import Recordings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,27 +47,25 @@ def propose(client: Client, seed: int = 0, functions: list[str] | None = None, s
     A replay client proposes what was recorded (at most 60 a function); the others the plans over the atlas's entities,
     each plan's limit multiplied by `scale`.
     """
-    found = _recorded(client, seed) if client.recordings else _planned(seed, scale)
+    found = _recorded(client.recordings, seed, functions) if client.recordings else _planned(seed, functions, scale)
     distinct: dict[str, dict[str, Any]] = {}
     for call in found:
-        if functions is None or call["name"] in functions:
-            distinct.setdefault(call_id(call), {"id": call_id(call), **call})
+        distinct.setdefault(call_id(call), {"id": call_id(call), **call})
     return list(distinct.values())
 
 
-def _recorded(client: Client, seed: int) -> Iterator[dict[str, Any]]:
-    assert client.recordings is not None
+def _recorded(recordings: Recordings, seed: int, functions: list[str] | None) -> Iterator[dict[str, Any]]:
     by_function: dict[str, list[dict[str, Any]]] = {}
-    for call in client.recordings.calls:
+    for call in recordings.calls:
         by_function.setdefault(call["name"], []).append(call)
-    for name in sorted(by_function):
+    for name in sorted(set(by_function) if functions is None else set(by_function) & set(functions)):
         calls = sorted(by_function[name], key=dumps)
         random.Random(f"{seed}:{name}").shuffle(calls)
         yield from calls[:MOST_PER_FUNCTION]
 
 
-def _planned(seed: int, scale: float) -> Iterator[dict[str, Any]]:
-    for name in sorted(plans()):
+def _planned(seed: int, functions: list[str] | None, scale: float) -> Iterator[dict[str, Any]]:
+    for name in sorted(set(plans()) if functions is None else set(plans()) & set(functions)):
         for number, plan in enumerate(plans()[name]):
             yield from _from_plan(name, plan, random.Random(f"{seed}:{name}:{number}"), scale)
 
@@ -112,7 +111,7 @@ def fill(template: Any, thing: Mapping[str, Any]) -> Any:
 def row(call: Mapping[str, Any], observation: Observation) -> dict[str, Any]:
     """One executed call as it stands in calls.jsonl."""
     return {
-        "id": call["id"], "name": call["name"], "arguments": dict(observation.arguments), "outcome": observation.outcome,
+        "id": call["id"], "name": observation.name, "arguments": dict(observation.arguments), "outcome": observation.outcome,
         "observation": {
             "url": observation.url, "status": observation.status, "sha256": digest(observation.data), "summary": observation.summary,
         },
