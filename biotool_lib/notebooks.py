@@ -91,6 +91,7 @@ def execute(path: Path, values: Mapping[str, Any], root: Path) -> None:
     import nbformat
     import papermill
 
+    drop_injected(path)
     has = papermill.inspect_notebook(str(path))
     chosen = {key: value for key, value in values.items() if key in has}
     part = path.with_name(f".{path.stem}.part.ipynb")
@@ -101,6 +102,17 @@ def execute(path: Path, values: Mapping[str, Any], root: Path) -> None:
         write_atomically(path, nbformat.writes(clean(notebook)) + "\n")
     finally:
         part.unlink(missing_ok=True)
+
+
+def drop_injected(path: Path) -> None:
+    """Remove the parameters that an earlier run with another profile left in a notebook."""
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    kept = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    if len(kept) < len(notebook.cells):
+        notebook.cells = kept
+        write_atomically(path, nbformat.writes(notebook) + "\n")
 
 
 def clean(notebook: Any) -> Any:

@@ -127,6 +127,9 @@ def _message(tool: Tool, data: Any) -> str | None:
     """The error that a body carries, or None."""
     if isinstance(data, str):
         if tool.database == "ncbi":
+            summaries, failed = data.count("<DocumentSummary "), re.findall(r"<error>(.*?)</error>", data)
+            if summaries and len(failed) == summaries:
+                return "; ".join(failed)
             found = _XML_ERROR.search(data[:20_000])
             if found and "<DocumentSummary " not in data[: found.start()]:
                 return found[2].strip()

@@ -42,6 +42,7 @@ def make_untrained(run: Run, recipe: Recipe, name: str = "untrained") -> Path:
     folder = run.path / "models" / name
     stage = run.stage(f"model/{name}", reads=["dataset/train.jsonl"], writes=[f"models/{name}"], settings=asdict(recipe))
     if not stage.done:
+        quiet()
         shutil.rmtree(folder, ignore_errors=True)
         model, tokenizer = load_base(run, recipe, run.seed)
         _save(model, tokenizer, folder, recipe, {"trained": False})
@@ -106,7 +107,10 @@ def _in_order(rows: list[dict[str, Any]], recipe: Recipe, tokenizer, rng: random
     ordered = encode_rows(tokenizer, [made_up_row(rng) for _ in range(recipe.made_up_rows)], recipe)[0]
     made_up = len(ordered)
     epochs = max(recipe.epochs, recipe.fewest_rows / len(rows))
+    wanted = recipe.max_steps * size * recipe.gradient_accumulation if recipe.max_steps > 0 else math.inf
     for _ in range(math.ceil(epochs)):
+        if len(ordered) >= wanted:
+            break
         epoch = [scramble(row, rng) if rng.random() < recipe.scramble else row for row in rows]
         encoded = encode_rows(tokenizer, epoch, recipe)[0]
         rng.shuffle(encoded)
@@ -118,7 +122,7 @@ def _in_order(rows: list[dict[str, Any]], recipe: Recipe, tokenizer, rng: random
         batches = [batch for batch in batches if len(batch) == size]
         rng.shuffle(batches)
         ordered += [row for batch in batches + short for row in batch]
-    return ordered[: made_up + round(epochs * len(encoded))]
+    return ordered[: made_up + round(epochs * len(rows))]
 
 
 def _trainer(model, tokenizer, data: Mapping[str, Any], recipe: Recipe, seed: int, work: Path, on_log):
@@ -141,7 +145,7 @@ def _trainer(model, tokenizer, data: Mapping[str, Any], recipe: Recipe, seed: in
         gradient_accumulation_steps=recipe.gradient_accumulation, gradient_checkpointing=recipe.gradient_checkpointing,
         learning_rate=recipe.learning_rate, lr_scheduler_type=recipe.scheduler, warmup_steps=round(steps * recipe.warmup_share),
         weight_decay=recipe.weight_decay, adam_beta2=recipe.adam_beta2, bf16=recipe.precision == "bf16", use_cpu=cpu, seed=seed, data_seed=seed,
-        logging_steps=max(1, steps // 50), eval_strategy="steps" if "validation" in data else "no", eval_steps=max(1, steps // 8),
+        logging_steps=max(1, steps // 50), eval_strategy="steps" if "validation" in data else "no", eval_steps=max(25, steps // 8),
         save_strategy="steps", save_steps=recipe.checkpoint_every, save_total_limit=1,
         report_to="none", disable_tqdm=True, dataloader_pin_memory=not cpu,
     )
