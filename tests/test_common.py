@@ -53,7 +53,8 @@ def test_the_parser_never_raises(text):
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet='<>tool_cal/{}"name:,[]rgumets\n `Action Input', max_size=200))
 def test_the_parser_survives_broken_markup(text):
-    parse(text)
+    parsed = parse(text)
+    assert (parsed.call is None) == (parsed.form == "none") and (parsed.calls > 0) == (parsed.call is not None)
 
 
 def test_a_run_refuses_other_settings(tmp_path):
