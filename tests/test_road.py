@@ -263,6 +263,16 @@ def test_a_misspelt_notebook_parameter_is_one_clear_error(tmp_path, capsys):
     assert "did you mean 'seed'" in capsys.readouterr().err
 
 
+def test_a_rerun_gives_widgets_the_same_ids():
+    text = (Path(__file__).parents[1] / "notebooks/workshop/call_explorer.ipynb").read_text(encoding="utf-8")
+    ids = sorted(json.loads(text)["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"])
+    assert len(ids) > 20 and notebooks.number_widgets(text) == text.rstrip()
+    other = text
+    for number, model in enumerate(ids):
+        other = other.replace(model, f"{(number * 7919 + 13) % 1009 + 10**6:032x}")
+    assert other != text and notebooks.number_widgets(other) == text.rstrip()
+
+
 @pytest.mark.parametrize("module", ["road", "calls", "questions", "filters", "dataset", "training", "evaluation", "notebooks", "experiments", "atlas"])
 def test_every_command_has_help(module):
     done = subprocess.run([sys.executable, "-m", f"biotool_lib.{module}", "--help"], capture_output=True, text=True, timeout=120)
