@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-
 MOST_TOLD = 20  # problems that a message tells; the error itself holds them all
 
 
