@@ -26,13 +26,23 @@ ODD = [
     True,
     {"results": None},
     {"results": [{}]},
-    {"results": [None, 1, "x"]},
-    {"results": [{"comments": [None]}]},
-    {"primaryAccession": [], "features": "x", "genes": {"a": 1}},
-    {"lineage": [{}], "sequence": "M"},
     [[[[]]]],
     {"messages": ["Resource not found"], "url": "u"},
 ]
+IMPOSSIBLE = [  # what the service never sends; MARK stands for what must not be lost
+    {"results": [None, 1, "MARK"]},
+    {"results": [{"comments": [None], "primaryAccession": "MARK"}]},
+    {"primaryAccession": "MARK", "features": "x", "genes": {"a": 1}},
+    {"lineage": [{}], "sequence": "MARK"},
+    {"mainRule": "MARK", "citation": 3, "statistics": [None]},
+]
+
+
+def assert_a_summary(summary: object) -> None:
+    """An object that says something, is small, and is JSON."""
+    assert isinstance(summary, dict) and summary
+    assert size(summary) <= LIMIT
+    assert json.loads(json.dumps(summary)) == summary
 
 
 def test_every_function_has_a_summary() -> None:
@@ -56,7 +66,19 @@ def test_recorded_bodies(function: str, recorded: Path) -> None:
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
 def test_odd_shapes_never_raise(function: str) -> None:
     for data in ODD:
-        assert isinstance(SUMMARIES[function](data, Context()), dict), data
+        summary = SUMMARIES[function](data, Context())
+        assert_a_summary(summary)
+        assert "summary_error" not in summary, (data, summary)
+        assert SUMMARIES[function](data, Context()) == summary
+
+
+@pytest.mark.parametrize("function", sorted(SUMMARIES))
+def test_impossible_shapes_are_shown_plainly_with_the_error(function: str) -> None:
+    for data in IMPOSSIBLE:
+        summary = SUMMARIES[function](data, Context())
+        assert_a_summary(summary)
+        assert "summary_error" not in summary or "MARK" in json.dumps(summary), (data, summary)
+    assert any("summary_error" in SUMMARIES[name](data, Context()) for name in SUMMARIES for data in IMPOSSIBLE), "a failed summariser is never hidden"
 
 
 def test_error_body_keeps_its_message() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from itertools import pairwise
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
@@ -63,7 +64,7 @@ def valid(tool):
     def arguments(draw):
         needed = {name: values[name] for name in draw(groups)}
         chosen = draw(st.fixed_dictionaries({**required, **needed}, optional={k: v for k, v in optional.items() if k not in needed}))
-        for before, after in zip(parts, parts[1:], strict=False):
+        for before, after in pairwise(parts):
             if before not in chosen:
                 chosen.pop(after, None)
         return chosen
@@ -207,7 +208,7 @@ def test_hostile_arguments_are_refused_or_stay_in_their_endpoint(tool, monkeypat
 def test_the_atlas_never_trips_over_hostile_arguments(tool):
     client = bt.Client()
 
-    @TWO
+    @settings(TWO, max_examples=1 if tool.group == "blast" else 2)  # BLAST really aligns
     @given(hostile(tool), valid(tool))
     def check(untrusted, allowed):
         for arguments in (untrusted, allowed):
