@@ -9,6 +9,7 @@ import pytest
 import yaml
 from conftest import recorded_bodies
 
+from biotool_lib.atlas.uniprot_return_fields import RETURN_FIELDS, shape_entry
 from biotool_lib.catalogue import tools
 from biotool_lib.observe import Context
 from biotool_lib.observe.fit import LIMIT, fit, size
@@ -110,6 +111,30 @@ def test_requested_fields_are_kept() -> None:
     assert summary["genes"][0]["synonyms"] == ["XYZ"]
     short = SUMMARIES["get_uniprotkb_entry"](entry, Context())
     assert short["sequence"]["value"].endswith("(2000 characters)")
+
+
+@pytest.mark.parametrize("field", sorted(RETURN_FIELDS))
+def test_every_field_that_can_be_asked_for_is_shown(field: str, recorded: Path) -> None:
+    """An entry as the service cuts it for one field still says what was asked: some value of that part stands in the summary."""
+    shown = missed = 0
+    for file, data, _ in recorded_bodies("uniprot")["get_uniprotkb_entry"][::6]:
+        if not isinstance(data, dict) or "sequence" not in data:
+            continue
+        body = shape_entry(data, [field])
+        asked = {key: value for key, value in body.items() if key not in ("entryType", "primaryAccession")}
+        wanted = [text for text in values(asked) if len(text) > 1 and text != data["extraAttributes"]["uniParcId"]]
+        summary = values(SUMMARIES["get_uniprotkb_entry"](body, Context(arguments={"fields": field})))
+        if wanted and not any(text[:40] in line for text in wanted for line in summary):
+            missed += 1
+        shown += 1
+    assert shown > 15 and not missed
+
+
+def values(part: object) -> list[str]:
+    """The plain values of a body or summary as text, without what only says where they come from."""
+    if isinstance(part, dict):
+        return [text for key, value in part.items() if key not in ("evidences", "evidenceCode") for text in values(value)]
+    return [text for item in part for text in values(item)] if isinstance(part, list) else [str(part)]
 
 
 def test_lineage_runs_from_the_root() -> None:
