@@ -117,7 +117,7 @@ def test_requested_fields_are_kept() -> None:
 def test_every_field_that_can_be_asked_for_is_shown(field: str, recorded: Path) -> None:
     """An entry as the service cuts it for one field still says what was asked: some value of that part stands in the summary."""
     shown = missed = 0
-    for file, data, _ in recorded_bodies("uniprot")["get_uniprotkb_entry"][::6]:
+    for _, data, _ in recorded_bodies("uniprot")["get_uniprotkb_entry"][::6]:
         if not isinstance(data, dict) or "sequence" not in data:
             continue
         body = shape_entry(data, [field])

@@ -280,11 +280,16 @@ EXPLAINED = {
 }
 
 
-def test_paths_names_and_constants_are_the_documented_ones():
+def documented() -> dict[str, dict]:
+    """What was collected about the functions and their addresses, by name; skips where it is missing."""
     path = RECORDED.parent / "facts" / "functions.json"
     if not path.is_file():
         pytest.skip(f"no facts about the functions at {path}")
-    facts = {fact["name"]: fact for fact in json.loads(path.read_text(encoding="utf-8"))}
+    return {fact["name"]: fact for fact in json.loads(path.read_text(encoding="utf-8"))}
+
+
+def test_paths_names_and_constants_are_the_documented_ones():
+    facts = documented()
     assert set(facts) == set(NAMES)
     different = []
     for name, fact in facts.items():
@@ -307,6 +312,30 @@ def test_paths_names_and_constants_are_the_documented_ones():
     unexplained = [found for found in different if found not in EXPLAINED and ("*", found[1]) not in EXPLAINED]
     assert not unexplained
     assert {key for key in EXPLAINED if key[0] != "*"} <= set(different)
+
+
+def sample(parameter):
+    """A value that the parameter allows and that is not its default."""
+    if parameter.enum:
+        return next(value for value in reversed(parameter.enum) if value not in (parameter.default, parameter.send))
+    plain = {"boolean": True, "integer": 7, "number": 0.5}
+    return plain.get(parameter.type, "abc")
+
+
+def test_every_parameter_travels_as_documented():
+    facts = documented()
+    for name, fact in facts.items():
+        tool = bt.tools()[name]
+        spelled = {alias: p for p in tool.parameters.values() for alias in (p.name, p.wire, *p.aliases)}
+        for theirs in fact["parameters"]:
+            mine = spelled.get(theirs["name"])
+            if mine is None or mine.location == "path" or len(mine.enum or (1, 2)) < 2 or theirs["wire_name"] is None:
+                continue
+            value = sample(mine)
+            request = bt.prepare(name, {key: given for key, given in tool.example.items() if key != mine.name} | {theirs["name"]: value})
+            pairs = parse_qsl(urlsplit(request.url).query) + parse_qsl(request.body or "")
+            text = {"boolean as 1/0": "1", "boolean as true/false": "true"}.get(theirs["encoding"], str(value))
+            assert (theirs["wire_name"], text) in pairs, (name, theirs["name"])
 
 
 def test_the_published_calls_are_accepted_with_their_quirks():
