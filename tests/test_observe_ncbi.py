@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from collections import defaultdict
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from conftest import recorded_bodies, recorded_body
 
 from biotool_lib.catalogue import tools
 from biotool_lib.observe import Context
@@ -16,8 +14,6 @@ from biotool_lib.observe.fit import LIMIT, size
 from biotool_lib.observe.ncbi import SUMMARIES
 from biotool_lib.observe.ncbi_xml import parse
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORDED = Path(os.environ.get("BIOTOOL_RECORDED", ROOT.parent / "shared" / "recorded"))
 ODD = [
     None,
     [],
@@ -36,7 +32,6 @@ ODD = [
     {"esearchresult": []},
     {"esearchresult": {"count": None, "idlist": None}},
     {"linksets": [{"linksetdbs": [{"links": [1, {"id": 2}]}]}]},
-    {"linksets": [None]},
     {"BlastOutput2": [{"report": {"results": {"search": {"hits": [{}]}}}}]},
     {"einforesult": {"dbinfo": [{}]}},
     "<PubmedArticleSet><PubmedArticle/></PubmedArticleSet>",
@@ -46,65 +41,62 @@ ODD = [
     "<BlastOutput/>",
     "<Entrezgene-Set><Entrezgene/></Entrezgene-Set>",
 ]
+IMPOSSIBLE = [  # what the services never send; MARK stands for what must not be lost
+    {"linksets": [None, "MARK"]},
+    {"esearchresult": {"count": "1", "idlist": ["MARK"], "errorlist": 3}},
+    {"einforesult": {"dblist": ["MARK"], "dbinfo": 7}},
+    {"result": {"uids": ["1"], "1": {"title": "MARK", "authors": {"a": [1]}}}},
+    "<eLinkResult><LinkSet>MARK<LinkSetDb/></LinkSet></eLinkResult>",
+]
+
+
+def assert_a_summary(summary: object) -> None:
+    """An object that says something, is small, and is JSON."""
+    assert isinstance(summary, dict) and summary
+    assert size(summary) <= LIMIT
+    assert json.loads(json.dumps(summary)) == summary
 BOMB = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;">]><PubmedArticleSet><x>&b;</x></PubmedArticleSet>"""
 
 
-def bodies() -> dict[str, list[tuple[str, object, Context]]]:
-    """Recorded bodies of catalogue functions by function; empty where the folder is missing."""
-    found: dict[str, list[tuple[str, object, Context]]] = defaultdict(list)
-    index = RECORDED / "index.jsonl"
-    if not index.is_file():
-        return found
-    for line in index.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["database"] != "ncbi" or row["function"] not in SUMMARIES:
-            continue
-        text = (RECORDED / row["file"]).read_text(encoding="utf-8", errors="replace")
-        try:
-            data = json.loads(text, strict=False)
-        except ValueError:
-            data = text
-        found[row["function"]].append((row["file"], data, Context(arguments=dict(parse_qsl(urlsplit(row["url"] or "").query)))))
-    return found
-
-
-BODIES = bodies()
-needs_bodies = pytest.mark.skipif(not BODIES, reason=f"no recorded bodies at {RECORDED}; set BIOTOOL_RECORDED")
-
-
-def recorded(name: str, function: str) -> dict:
+def summary_of(name: str, function: str) -> dict:
     """The summary of one recorded body of the folder ncbi."""
-    path = RECORDED / "ncbi" / name
-    if not path.is_file():
-        pytest.skip(f"no recorded body {path}")
-    text = path.read_text(encoding="utf-8", errors="replace")
-    try:
-        data = json.loads(text, strict=False)
-    except ValueError:
-        data = text
-    return SUMMARIES[function](data, Context())
+    return SUMMARIES[function](recorded_body(f"ncbi/{name}"), Context())
 
 
 def test_every_function_has_a_summary() -> None:
     assert set(SUMMARIES) == {name for name, tool in tools().items() if tool.database == "ncbi"}
 
 
-@needs_bodies
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
-def test_recorded_bodies(function: str) -> None:
-    if function not in BODIES:
+def test_recorded_bodies(function: str, recorded: Path) -> None:
+    bodies = recorded_bodies("ncbi")
+    if function not in bodies:
         pytest.skip(f"no recorded body of {function}")
-    for file, data, context in BODIES[function]:
+    for file, data, arguments in bodies[function]:
+        context = Context(arguments=arguments)
         first, second = SUMMARIES[function](data, context), SUMMARIES[function](data, context)
         assert json.dumps(first) == json.dumps(second), file
         assert size(first) <= LIMIT, file
         assert json.loads(json.dumps(first)) == first, file
+        assert first and "summary_error" not in first, file
 
 
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
 def test_odd_shapes_never_raise(function: str) -> None:
     for data in ODD:
-        assert isinstance(SUMMARIES[function](data, Context()), dict), data
+        summary = SUMMARIES[function](data, Context())
+        assert_a_summary(summary)
+        assert "summary_error" not in summary, (data, summary)
+        assert SUMMARIES[function](data, Context()) == summary
+
+
+@pytest.mark.parametrize("function", sorted(SUMMARIES))
+def test_impossible_shapes_are_shown_plainly_with_the_error(function: str) -> None:
+    for data in IMPOSSIBLE:
+        summary = SUMMARIES[function](data, Context())
+        assert_a_summary(summary)
+        assert "summary_error" not in summary or "MARK" in json.dumps(summary), (data, summary)
+    assert any("summary_error" in SUMMARIES[name](data, Context()) for name in SUMMARIES for data in IMPOSSIBLE), "a failed summariser is never hidden"
 
 
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
@@ -205,7 +197,7 @@ def test_blast_ticket_and_state() -> None:
     ],
 )
 def test_known_bodies(file: str, function: str, path: tuple, value: object) -> None:
-    found: object = recorded(file, function)
+    found: object = summary_of(file, function)
     for step in path:
         found = found[step] if isinstance(step, int) and isinstance(found, list) else found.get(step) if isinstance(found, dict) else None
     assert found == value

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from collections import defaultdict
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
+from conftest import recorded_bodies
 
+from biotool_lib.atlas.uniprot_return_fields import RETURN_FIELDS, shape_entry
 from biotool_lib.catalogue import tools
 from biotool_lib.observe import Context
 from biotool_lib.observe.fit import LIMIT, fit, size
@@ -18,7 +17,6 @@ from biotool_lib.observe.uniprot import SUMMARIES
 from biotool_lib.questions.grammar import look_up
 
 ROOT = Path(__file__).resolve().parents[1]
-RECORDED = Path(os.environ.get("BIOTOOL_RECORDED", ROOT.parent / "shared" / "recorded"))
 ODD = [
     None,
     [],
@@ -29,58 +27,59 @@ ODD = [
     True,
     {"results": None},
     {"results": [{}]},
-    {"results": [None, 1, "x"]},
-    {"results": [{"comments": [None]}]},
-    {"primaryAccession": [], "features": "x", "genes": {"a": 1}},
-    {"lineage": [{}], "sequence": "M"},
     [[[[]]]],
     {"messages": ["Resource not found"], "url": "u"},
 ]
+IMPOSSIBLE = [  # what the service never sends; MARK stands for what must not be lost
+    {"results": [None, 1, "MARK"]},
+    {"results": [{"comments": [None], "primaryAccession": "MARK"}]},
+    {"primaryAccession": "MARK", "features": "x", "genes": {"a": 1}},
+    {"lineage": [{}], "sequence": "MARK"},
+    {"mainRule": "MARK", "citation": 3, "statistics": [None]},
+]
 
 
-def bodies(database: str) -> dict[str, list[tuple[str, object, Context]]]:
-    """Recorded bodies of catalogue functions by function; empty where the folder is missing."""
-    found: dict[str, list[tuple[str, object, Context]]] = defaultdict(list)
-    index = RECORDED / "index.jsonl"
-    if not index.is_file():
-        return found
-    for line in index.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["database"] != database or row["function"] not in SUMMARIES:
-            continue
-        text = (RECORDED / row["file"]).read_text(encoding="utf-8", errors="replace")
-        try:
-            data = json.loads(text, strict=False)
-        except ValueError:
-            data = text
-        found[row["function"]].append((row["file"], data, Context(arguments=dict(parse_qsl(urlsplit(row["url"] or "").query)))))
-    return found
-
-
-BODIES = bodies("uniprot")
-needs_bodies = pytest.mark.skipif(not BODIES, reason=f"no recorded bodies at {RECORDED}; set BIOTOOL_RECORDED")
+def assert_a_summary(summary: object) -> None:
+    """An object that says something, is small, and is JSON."""
+    assert isinstance(summary, dict) and summary
+    assert size(summary) <= LIMIT
+    assert json.loads(json.dumps(summary)) == summary
 
 
 def test_every_function_has_a_summary() -> None:
     assert set(SUMMARIES) == {name for name, tool in tools().items() if tool.database == "uniprot"}
 
 
-@needs_bodies
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
-def test_recorded_bodies(function: str) -> None:
-    if function not in BODIES:
+def test_recorded_bodies(function: str, recorded: Path) -> None:
+    bodies = recorded_bodies("uniprot")
+    if function not in bodies:
         pytest.skip(f"no recorded body of {function}")
-    for file, data, context in BODIES[function]:
+    for file, data, arguments in bodies[function]:
+        context = Context(arguments=arguments)
         first, second = SUMMARIES[function](data, context), SUMMARIES[function](data, context)
         assert json.dumps(first) == json.dumps(second), file
         assert size(first) <= LIMIT, file
         assert json.loads(json.dumps(first)) == first, file
+        assert first and "summary_error" not in first, file
 
 
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
 def test_odd_shapes_never_raise(function: str) -> None:
     for data in ODD:
-        assert isinstance(SUMMARIES[function](data, Context()), dict), data
+        summary = SUMMARIES[function](data, Context())
+        assert_a_summary(summary)
+        assert "summary_error" not in summary, (data, summary)
+        assert SUMMARIES[function](data, Context()) == summary
+
+
+@pytest.mark.parametrize("function", sorted(SUMMARIES))
+def test_impossible_shapes_are_shown_plainly_with_the_error(function: str) -> None:
+    for data in IMPOSSIBLE:
+        summary = SUMMARIES[function](data, Context())
+        assert_a_summary(summary)
+        assert "summary_error" not in summary or "MARK" in json.dumps(summary), (data, summary)
+    assert any("summary_error" in SUMMARIES[name](data, Context()) for name in SUMMARIES for data in IMPOSSIBLE), "a failed summariser is never hidden"
 
 
 def test_error_body_keeps_its_message() -> None:
@@ -114,6 +113,30 @@ def test_requested_fields_are_kept() -> None:
     assert short["sequence"]["value"].endswith("(2000 characters)")
 
 
+@pytest.mark.parametrize("field", sorted(RETURN_FIELDS))
+def test_every_field_that_can_be_asked_for_is_shown(field: str, recorded: Path) -> None:
+    """An entry as the service cuts it for one field still says what was asked: some value of that part stands in the summary."""
+    shown = missed = 0
+    for _, data, _ in recorded_bodies("uniprot")["get_uniprotkb_entry"][::6]:
+        if not isinstance(data, dict) or "sequence" not in data:
+            continue
+        body = shape_entry(data, [field])
+        asked = {key: value for key, value in body.items() if key not in ("entryType", "primaryAccession")}
+        wanted = [text for text in values(asked) if len(text) > 1 and text != data["extraAttributes"]["uniParcId"]]
+        summary = values(SUMMARIES["get_uniprotkb_entry"](body, Context(arguments={"fields": field})))
+        if wanted and not any(text[:40] in line for text in wanted for line in summary):
+            missed += 1
+        shown += 1
+    assert shown > 15 and not missed
+
+
+def values(part: object) -> list[str]:
+    """The plain values of a body or summary as text, without what only says where they come from."""
+    if isinstance(part, dict):
+        return [text for key, value in part.items() if key not in ("evidences", "evidenceCode") for text in values(value)]
+    return [text for item in part for text in values(item)] if isinstance(part, list) else [str(part)]
+
+
 def test_lineage_runs_from_the_root() -> None:
     taxon = {
         "taxonId": 9606,
@@ -137,13 +160,13 @@ def test_fit_names_what_it_leaves_out() -> None:
     assert size(small) <= LIMIT and small["left_out"]
 
 
-@needs_bodies
 @pytest.mark.parametrize("function", ["get_uniprotkb_entry", "search_uniprotkb"])
-def test_phrasings_ask_for_what_bodies_hold(function: str) -> None:
+def test_phrasings_ask_for_what_bodies_hold(function: str, recorded: Path) -> None:
+    bodies = recorded_bodies("uniprot")
     phrasings = yaml.safe_load((ROOT / "biotool_lib" / "questions" / "uniprot.yaml").read_text(encoding="utf-8"))[function]["phrasings"]
-    summaries = [SUMMARIES[function](data, context) for _, data, context in BODIES[function]]
+    summaries = [SUMMARIES[function](data, Context(arguments=arguments)) for _, data, arguments in bodies[function]]
     # Bodies of both functions hold the same entries; a search path is looked up in the entries as if they were its first hit.
-    entries = [{"items": [SUMMARIES["get_uniprotkb_entry"](data, Context())], "total": 1} for _, data, _ in BODIES["get_uniprotkb_entry"]]
+    entries = [{"items": [SUMMARIES["get_uniprotkb_entry"](data, Context())], "total": 1} for _, data, _ in bodies["get_uniprotkb_entry"]]
     asked = {p["asks"] for p in phrasings if "xref_" not in str(p.get("when"))}
     missing = [path for path in asked if all(look_up(summary, path) in (None, "", [], {}) for summary in [*summaries, *entries])]
     assert not missing

@@ -11,8 +11,8 @@ from typing import Any
 import requests
 
 from ..catalogue import InvalidArguments, Tool, canonical, tools
-from ..errors import BioToolError, InvalidParameter, Problem, RecordingError
-from ..observe import Context, summarise
+from ..errors import BioToolError, InvalidParameter, Problem, RecordingError, show
+from ..observe import Context, server_total, summarise
 from . import blast
 from .atlas import AtlasAdapter
 from .live import LiveAdapter
@@ -89,7 +89,7 @@ class Client:
             settled = canonical(name, arguments)["arguments"]
         except InvalidArguments as wrong:
             return Observation(
-                str(name), arguments if isinstance(arguments, Mapping) else {}, "invalid_arguments", self.backend,
+                name if isinstance(name, str) else show(name), arguments if isinstance(arguments, Mapping) else {}, "invalid_arguments", self.backend,
                 error=redact(str(wrong)), retrieved_at=_now(),
             )
         tool = tools()[name]
@@ -120,10 +120,7 @@ class Client:
             self._recorder.write(response, tool.database, tool.name, base["retrieved_at"][:10])
         summary = None
         if judged.outcome in ("ok", "empty"):
-            total = headers.get("x-total-results", "")
-            summary = summarise(
-                tool.name, tool.database, judged.data, Context(arguments, headers, int(total) if total.isdigit() else None)
-            )
+            summary = summarise(tool.name, tool.database, judged.data, Context(arguments, headers, server_total(headers)))
         return Observation(
             **base, outcome=judged.outcome, status=status, data=judged.data, summary=summary,
             error=redact(judged.error) if judged.error else None, headers=headers,
