@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["BIOTOOL_CACHE"] = tempfile.mkdtemp(prefix="biotool-tests-")  # no test reads or writes the user's own cache
 ROOT = Path(__file__).parents[1]
 
 

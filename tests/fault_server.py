@@ -52,6 +52,11 @@ def cut_off(connection, request):
     connection.shutdown(socket.SHUT_RDWR)
 
 
+def cut_off_head(connection, request):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+    connection.shutdown(socket.SHUT_RDWR)
+
+
 def flood(connection, request):
     """Two gigabytes in chunks, sent for as long as somebody reads."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -72,6 +77,7 @@ FAULTS = {
     "slow drip": (drip_body, "transport_error"),
     "slow drip of the head": (drip_head, "transport_error"),
     "cut off": (cut_off, "transport_error"),
+    "cut off in the head": (cut_off_head, "transport_error"),
     "truncated JSON": (answer(200, b'{"id": "ENSG0000'), "bad_body"),
     "broken gzip": (answer(200, gzip.compress(b'{"ping": 1}' * 50)[:-20], Content_Encoding="gzip"), "bad_body"),
     "gzip bomb": (answer(200, BOMB, Content_Encoding="gzip"), "bad_body"),
@@ -126,7 +132,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 self.server.asked.append(request)
                 behave = self.server.replies.pop(0) if self.server.replies else self.server.behave
             behave(self.request, request)
-            if behave in (reset, hang, drip_body, drip_head, cut_off, flood):
+            if behave in (reset, hang, drip_body, drip_head, cut_off, cut_off_head, flood):
                 return
 
     def finish(self):

@@ -71,6 +71,7 @@ class Client:
         cache: str | Path | bool | None = True, refresh: bool | float = False, limits: Limits | None = None,
         endpoints: Mapping[str, str] | None = None, blast_ceiling: float = 900.0, progress: Callable[[str], object] | None = None,
     ) -> None:
+        self._options = {key: value for key, value in locals().items() if key != "self"}
         if backend not in BACKENDS:
             raise InvalidParameter("Client", [Problem("backend", backend, f"one of {', '.join(BACKENDS)}")])
         given = {"record": record, "refresh": refresh, "limits": limits, "endpoints": endpoints, "cache": None if cache is True else cache}
@@ -113,17 +114,22 @@ class Client:
         try:
             settled = canonical(name, arguments)["arguments"]
         except InvalidArguments as wrong:
-            shown = {k: "…" if str(k).lower() in SECRET_NAMES else v for k, v in arguments.items()} if isinstance(arguments, Mapping) else {}
-            hidden = wrong if shown == arguments else InvalidArguments(wrong.subject, [
-                Problem(p.where, "…" if p.where.lower() in SECRET_NAMES else p.value, p.remedy) for p in wrong.problems
-            ])
-            return Observation(str(name), shown, "invalid_arguments", self.backend, error=scrub(str(hidden)), retrieved_at=_now())
+            given = arguments if isinstance(arguments, Mapping) else {}
+            secret = {key for key in given if str(key).lower() in SECRET_NAMES}
+            if secret:
+                wrong = InvalidArguments(wrong.subject, [Problem(p.where, "…" if p.where in secret else p.value, p.remedy) for p in wrong.problems])
+            shown = {key: "…" if key in secret else value for key, value in given.items()}
+            return Observation(str(name), shown, "invalid_arguments", self.backend, error=scrub(str(wrong)), retrieved_at=_now())
         tool = tools()[name]
         if name == "blast" and self.backend != "replay":
             return blast.run(self, tool, settled)
         if name == "blast_retrieve" and self.jobs is not None:
             return self.recall(tool, settled) or blast.look(self, tool, settled)
         return self.recall(tool, settled) or self.exchange(tool, settled)
+
+    def twin(self) -> Client:
+        """A client with the same options and connections of its own: a requests session belongs to one thread."""
+        return type(self)(**self._options)
 
     def recall(self, tool: Tool, arguments: Mapping[str, Any]) -> Observation | None:
         """The answer that the cache holds for canonical arguments, unless `refresh` forbids it."""

@@ -46,7 +46,7 @@ class Limits:
 
     connect: float = 10.0
     read: float = 60.0  # between two pieces of an answer, and for its head as a whole
-    deadline: float = 300.0  # for one call: its turns, attempts and pauses together
+    deadline: float = 120.0  # for one call: its turns, attempts and pauses together
     retries: int = 3
     backoff: float = 1.0  # before the first repetition; doubled for each further one, give or take a half
     body: int = 64 * 2**20  # as it comes over the wire, and unpacked
@@ -79,13 +79,15 @@ class _Watched:
         watch.daemon = True
         watch.start()
         try:
-            return super().getresponse()  # type: ignore[misc]
+            response = super().getresponse()  # type: ignore[misc]
         except (OSError, http.client.HTTPException):
-            if late.is_set():
-                raise TimeoutError("the head of the answer dripped in too slowly") from None
-            raise
+            if not late.is_set():
+                raise
         finally:
             watch.cancel()
+        if late.is_set():  # even if what had come passes for a whole head
+            raise TimeoutError("the head of the answer dripped in too slowly")
+        return response
 
 
 def _give_up(sock: Any, late: threading.Event) -> None:
@@ -156,7 +158,7 @@ class LiveAdapter(HTTPAdapter):
     def _attempt(self, request, outward, paced: str, end: float, options: Mapping[str, Any]):
         """One request and its whole answer, led on to other pages of the same server if need be."""
         for _ in range(4):
-            self.pace.turn(paced, end - time.monotonic())
+            self.pace.turn(paced, 0.9 * (end - time.monotonic()))  # a start that leaves no time for the answer is no use
             if self.posts and request.method == "POST":
                 self.posts.sending(request)
             try:
@@ -202,6 +204,8 @@ class LiveAdapter(HTTPAdapter):
         except Unanswered:
             response.close()
             raise
+        if not body and response.status_code == 200 and not {"content-length", "transfer-encoding"} & {key.lower() for key in response.headers}:
+            raise Unanswered("transport_error", "the answer broke off before its body")  # a cut-off head passes for a whole one
         return bytes(body)
 
     def _heed(self, paced: str, response, pause: float) -> bool:

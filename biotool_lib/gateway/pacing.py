@@ -27,7 +27,7 @@ KEYED = (10, 1.0)
 UNKNOWN = (1, 1.0)
 OWN = (100, 1.0)  # a server of one's own, such as the atlas served to a room
 MARGIN = 0.04  # of the span: what starts may bunch together on their way to the server without breaking its count
-LATE = 0.01  # of the span: how late a start may come without moving the ones after it
+LATE = 0.015  # of the span: how late a start may come without moving the ones after it
 LONGEST_PAUSE = 3600.0  # seconds; Ensembl's budget is by the hour
 
 
