@@ -146,7 +146,10 @@ def most_in_a_span(times, span):
     return max(sum(start <= t < start + span for t in times) for start in times)
 
 
-def blast_service(ready_after=2, rtoe=0, report=b'{"BlastOutput2": []}', put=None):
+REPORT = b'{"BlastOutput2": [{"report": {"program": "blastp", "results": {"search": {"hits": [{"num": 1}]}}}}]}'
+
+
+def blast_service(ready_after=2, rtoe=0, report=REPORT, put=None):
     """NCBI BLAST in small: one RID a submission, ready at the given look."""
     looks: dict[str, int] = {}
     numbers = iter(range(1, 1000))

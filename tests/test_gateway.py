@@ -166,5 +166,5 @@ def test_recorded_traffic_replays(recorded):
     client = bt.Client("replay", recordings=recorded)
     seen = [client.call(**call) for call in client.recordings.calls]
     assert len(seen) > 2500 and not [o for o in seen if o.outcome == "not_recorded"]
-    assert sum(o.outcome in ("ok", "empty") for o in seen) > 0.97 * len(seen)
+    assert sum(o.outcome in ("ok", "empty") for o in seen) > 0.95 * len(seen)
     assert all(o.summary for o in seen if o.outcome == "ok")

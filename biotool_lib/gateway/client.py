@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import requests
 
 from ..catalogue import InvalidArguments, Tool, canonical, tools
-from ..errors import BioToolError, InvalidParameter, Problem, RecordingError
-from ..observe import Context, summarise
+from ..errors import BioToolError, InvalidParameter, Problem, RecordingError, show
+from ..observe import Context, server_total, summarise
 from . import blast
 from .atlas import AtlasAdapter
 from .cache import Answer, Cache, request_digest, state_folder
@@ -119,7 +119,8 @@ class Client:
             if secret:
                 wrong = InvalidArguments(wrong.subject, [Problem(p.where, "…" if p.where in secret else p.value, p.remedy) for p in wrong.problems])
             shown = {key: "…" if key in secret else value for key, value in given.items()}
-            return Observation(str(name), shown, "invalid_arguments", self.backend, error=scrub(str(wrong)), retrieved_at=_now())
+            told = name if isinstance(name, str) else show(name)
+            return Observation(told, shown, "invalid_arguments", self.backend, error=scrub(str(wrong)), retrieved_at=_now())
         tool = tools()[name]
         if name == "blast" and self.backend != "replay":
             return blast.run(self, tool, settled)
@@ -187,8 +188,7 @@ class Client:
         judged = judge(tool, answer.status or None, answer.headers, answer.body)
         summary = None
         if judged.outcome in ("ok", "empty"):
-            total = answer.headers.get("x-total-results", "")
-            context = Context(arguments, answer.headers, int(total) if total.isdigit() else None)
+            context = Context(arguments, answer.headers, server_total(answer.headers))
             summary = summarise(name or tool.name, tool.database, judged.data, context)
         return Observation(
             name or tool.name, dict(arguments), judged.outcome, "atlas" if "x-atlas" in answer.headers else self.backend,
