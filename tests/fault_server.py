@@ -68,7 +68,7 @@ def flood(connection, request):
 BOMB = gzip.compress(b" " * 2**26)
 FAULTS = {
     "429": (answer(429, b"You have exceeded the limit", "text/plain"), "rate_limited"),
-    "429 Retry-After": (answer(429, b'{"error": "API rate limit exceeded"}', Retry_After="2.5"), "rate_limited"),
+    "429 Retry-After": (answer(429, b'{"error": "API rate limit exceeded"}', Retry_After="900"), "rate_limited"),
     "500": (answer(500, b"oops", "text/plain"), "server_error"),
     "502": (answer(502, b"<html>Bad Gateway</html>", "text/html"), "server_error"),
     "503": (answer(503, b"", "text/html"), "server_error"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from fault_server import FAULTS, FaultServer, answer, flood
@@ -15,7 +16,8 @@ from biotool_lib.gateway.live import Limits
 from biotool_lib.gateway.pacing import RATES
 
 FREE = dict.fromkeys(RATES, (100_000, 1.0))
-TINY = Limits(connect=2, read=0.3, deadline=0.8, retries=0, backoff=30, body=2**20, poll=0.1, first_poll=0.0, rates=FREE)
+ONCE = Limits(deadline=60, retries=0, backoff=1000, body=2**20, poll=0.1, first_poll=0.0, rates=FREE)
+SLOW = {"hang", "slow drip", "slow drip of the head"}
 
 
 @pytest.fixture(autouse=True)
@@ -23,15 +25,16 @@ def own_state(tmp_path, monkeypatch):
     monkeypatch.setenv("BIOTOOL_CACHE", str(tmp_path / "state"))
 
 
-def client_of(server, limits=TINY, **options):
+def client_of(server, limits=ONCE, **options):
     return bt.Client("live", endpoints=dict.fromkeys(RATES, server.url), limits=limits, **options)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_function_tells_every_fault(fault, tmp_path):
     behave, expected = FAULTS[fault]
-    with FaultServer(behave) as server, ThreadPoolExecutor(32) as pool:
-        client = client_of(server, record=tmp_path / "recorded")
+    with FaultServer(behave) as server, ThreadPoolExecutor(68) as pool:
+        limits = replace(ONCE, read=0.4, deadline=1.5) if fault in SLOW else ONCE
+        client = client_of(server, limits, record=tmp_path / "recorded")
         start = time.monotonic()
         seen = list(pool.map(lambda tool: client.call(tool.name, tool.example), bt.tools().values()))
         taken = time.monotonic() - start
@@ -62,7 +65,7 @@ def test_two_gigabytes_are_neither_read_nor_held(tmp_path):
 
 def test_a_fault_that_passes_is_repeated_for_every_function_that_only_reads():
     tools = [tool for tool in bt.tools().values() if tool.method == "GET"]
-    limits = Limits(connect=2, read=2, deadline=10, retries=1, backoff=0.01, poll=0.1, first_poll=0.0, rates=FREE)
+    limits = Limits(deadline=60, retries=1, backoff=0.01, rates=FREE)
     with FaultServer() as server:
         client = client_of(server, limits)
         for tool in tools[::9]:
@@ -75,7 +78,7 @@ def test_a_fault_that_passes_is_repeated_for_every_function_that_only_reads():
 @pytest.mark.parametrize("fault", ["reset", "hang", "500", "503", "429", "cut off", "another host"])
 def test_a_submission_is_never_repeated_by_itself(fault):
     behave, expected = FAULTS[fault]
-    limits = Limits(connect=2, read=0.3, deadline=2, retries=3, backoff=0.01, poll=0.1, first_poll=0.0, rates=FREE)
+    limits = Limits(read=0.5 if fault == "hang" else 20, deadline=30, retries=3, backoff=0.01, first_poll=0.0, rates=FREE)
     with FaultServer(behave) as server:
         seen = client_of(server, limits).call("blast", bt.tools()["blast"].example)
         assert seen.outcome == expected and len(server.asked) == 1
