@@ -19,7 +19,9 @@ from werkzeug.test import Client as Browser
 import biotool_lib as bt
 from biotool_lib.atlas.app import application
 from biotool_lib.gateway import live
+from biotool_lib.gateway.__main__ import main as canary
 from biotool_lib.gateway.cache import Cache, StoreError, state_folder
+from biotool_lib.gateway.canary import shape, watch
 from biotool_lib.gateway.live import Limits, seconds_asked, with_identity
 from biotool_lib.gateway.pacing import KEYED, RATES, NoTurn, Pace, interval
 
@@ -430,3 +432,45 @@ def test_a_process_killed_while_it_submits_does_not_submit_again(server):
     killed.wait()
     assert python(SEARCHER, server.url).communicate()[0] == "transport_error\n"
     assert puts(server.asked) == 1
+
+
+# Canary
+
+def test_the_canary_says_what_drifted(server, tmp_path, capsys):
+    bodies = {
+        "/info/ping": b'{"ping": 1}', "/lookup/id/ENSG1": b'{"id": "ENSG1", "start": 1, "Transcript": [{"id": "T"}], "note": null}',
+        "/archive/id/ENSG1": b'{"id": "ENSG1", "version": "14"}', "/info/software": b'{"release": 115}',
+    }
+    calls = [("get_info_ping", {}), ("lookup_by_id", {"id": "ENSG1"}), ("get_archive_id", {"id": "ENSG1"}), ("get_info_software", {})]
+    server.behave = lambda connection, request: answer(body=bodies[request[2].split("?")[0]])(connection, request)
+    client = client_of(server, record=tmp_path)
+    assert all(client.call(*call).ok for call in calls)
+    bodies["/info/ping"] = b'{"ping": 2}'
+    bodies["/lookup/id/ENSG1"] = b'{"id": "ENSG1", "start": "1", "Transcript": [{"id": "T"}, {"id": "U", "tags": ["x"]}], "note": "said"}'
+    bodies["/archive/id/ENSG1"] = b'{"id": "ENSG1"}'
+    bodies["/info/software"] = b'{"error": "ID not found"}'
+    command = ["canary", "--recordings", str(tmp_path), "--endpoint", f"rest.ensembl.org={server.url}"]
+    assert canary([*command, "--json"]) == 1
+    rows = {row["function"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert {name: row["verdict"] for name, row in rows.items()} == {
+        "get_info_ping": "same", "lookup_by_id": "drifted", "get_archive_id": "drifted", "get_info_software": "drifted"}
+    assert rows["lookup_by_id"]["changed"] == ["start: number → string"]
+    assert rows["lookup_by_id"]["new"] == ["Transcript[].tags", "Transcript[].tags[]"] and rows["get_archive_id"]["gone"] == ["version"]
+    assert rows["get_info_software"]["now"] == "not_found"
+    assert canary([*command, "--functions", "get_info_ping"]) == 0
+    assert "1 calls: 1 same" in capsys.readouterr().out
+    assert canary([*command, "--functions", "get_info_pong"]) == 2 and "get_info_ping" in capsys.readouterr().err
+    assert canary([*command, "--functions", "einfo"]) == 2 and "no successful recording of einfo" in capsys.readouterr().err
+
+
+def test_shapes_fold_lists_numbered_keys_and_elements():
+    assert shape({"result": {"uids": ["7", "8"], "7": {"uid": "7"}, "8": {"uid": None}}}) == {
+        "": {"object"}, "result": {"object"}, "result.uids": {"array"}, "result.uids[]": {"string"}, "result.*": {"object"}, "result.*.uid": {"string", "null"}}
+    assert set(shape("<a x='1'><b/><b><c/></b></a>")) == {"/a", "/a@x", "/a/b", "/a/b/c"}
+    assert shape(">NP_1\nMKV") == {"": {"FASTA"}}
+
+
+def test_every_recorded_function_equals_itself(recorded):
+    client = bt.Client("replay", recordings=recorded)
+    seen = list(watch(client, client))
+    assert len(seen) > 50 and {s.verdict for s in seen} == {"same"}

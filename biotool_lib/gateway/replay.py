@@ -71,6 +71,10 @@ class Recordings:
             rows.append(row)
         return rows
 
+    def recorded(self, call: dict[str, Any]) -> str:
+        """When a call was recorded, as its index says it; "" where it does not."""
+        return str(self._rows[request_key(prepare(**call))].get("recorded") or "")
+
     def find(self, request) -> tuple[dict[str, Any], bytes] | None:
         """The newest genuine recording of a request, with its body."""
         row = self._rows.get(request_key(request))
