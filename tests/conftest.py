@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import tempfile
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["BIOTOOL_CACHE"] = tempfile.mkdtemp(prefix="biotool-tests-")  # no test reads or writes the user's own cache
 ROOT = Path(__file__).parents[1]
 RECORDED = Path(os.environ.get("BIOTOOL_RECORDED", ROOT.parent / "shared" / "recorded"))
 NO_RECORDINGS = f"no recordings at {RECORDED}; set BIOTOOL_RECORDED to a folder with an index.jsonl"
