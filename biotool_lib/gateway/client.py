@@ -61,6 +61,7 @@ class Client:
         self, backend: str = "atlas", recordings: str | Path | None = None, record: str | Path | None = None,
         blast_ceiling: float = 900.0, sleep: Callable[[float], None] | None = None,
     ) -> None:
+        self._options = {key: value for key, value in locals().items() if key != "self"}
         if backend not in BACKENDS:
             raise InvalidParameter("Client", [Problem("backend", backend, f"one of {', '.join(BACKENDS)}")])
         if record and backend != "live":
@@ -96,6 +97,10 @@ class Client:
         if name == "blast" and self.backend != "replay":
             return blast.run(self, tool, settled)
         return self.exchange(tool, settled)
+
+    def twin(self) -> Client:
+        """A client with the same options and connections of its own: a requests session belongs to one thread."""
+        return type(self)(**self._options)
 
     def exchange(self, tool: Tool, arguments: Mapping[str, Any]) -> Observation:
         """One request and its answer, for arguments that are canonical."""
