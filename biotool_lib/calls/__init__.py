@@ -68,19 +68,20 @@ def _recorded(recordings: Recordings, seed: int, functions: list[str] | None) ->
 
 
 def _planned(seed: int, functions: list[str] | None, scale: float) -> Iterator[dict[str, Any]]:
-    for name in sorted(set(plans()) if functions is None else set(plans()) & set(functions)):
-        for number, plan in enumerate(plans()[name]):
-            yield from _from_plan(name, plan, random.Random(f"{seed}:{name}:{number}"), scale)
-
-
-def _from_plan(name: str, plan: Mapping[str, Any], rng: random.Random, scale: float) -> Iterator[dict[str, Any]]:
     from ..atlas.store import entities
 
-    things: list[Mapping[str, Any]] = [dict(row) for row in entities(plan["from"], plan.get("where", ""))] if plan.get("from") else [{}]
+    known = cache(entities)  # many plans draw on the same view; forgotten when all are made
+    for name in sorted(set(plans()) if functions is None else set(plans()) & set(functions)):
+        for number, plan in enumerate(plans()[name]):
+            things: list[Any] = list(known(plan["from"], plan.get("where", ""))) if plan.get("from") else [{}]
+            yield from _from_plan(name, plan, things, random.Random(f"{seed}:{name}:{number}"), scale)
+
+
+def _from_plan(name: str, plan: Mapping[str, Any], things: list[Any], rng: random.Random, scale: float) -> Iterator[dict[str, Any]]:
     rng.shuffle(things)
     wanted, seen = max(1, round(plan.get("limit", 40) * scale)), set()
     options = [(key, value) for key, values in plan.get("options", {}).items() for value in values]
-    for thing in things:
+    for thing in map(dict, things):
         arguments = {key: fill(value, thing) for key, value in plan.get("arguments", {}).items()}
         if any(value is None for value in arguments.values()):
             continue
@@ -131,9 +132,9 @@ def enumerate_calls(run: Run, client: Client | None = None, functions: list[str]
                     progress: bool | None = None, workers: int = WORKERS) -> pd.DataFrame:
     """Propose and execute calls into `calls.jsonl`; interrupted or killed, it goes on where it stopped and repeats nothing.
 
-    With a live client the hosts work at once, each with `workers` threads at the pace that the client keeps; the atlas and
-    recordings answer one call after the other. Returns one row a call, in an order that does not depend on who answered first.
-    Raises BioToolError if the process that makes the calls is killed alone. Example: `enumerate_calls(Run("runs/laptop"))`
+    The hosts work at once, each in a process of its own; with a live client each has `workers` threads, at the pace that the client
+    keeps. Recordings answer one call after the other. Returns one row a call, in an order that does not depend on who answered first.
+    Raises BioToolError if a process that makes the calls is killed alone. Example: `enumerate_calls(Run("runs/laptop"))`
     """
     import pandas as pd
 
@@ -142,7 +143,7 @@ def enumerate_calls(run: Run, client: Client | None = None, functions: list[str]
     if not stage.done:
         proposed = propose(client, run.seed, functions, scale)
         rows = run.resume(stage, proposed, _executor(client), label="calls", progress=progress, tally="outcome",
-                          lane=_host if client.backend == "live" else None, workers=workers)
+                          lane=None if client.backend == "replay" else _host, workers=workers if client.backend == "live" else 1)
         run.write("calls.jsonl", rows)
         stage.finish(len(rows), outcomes=dict(sorted(Counter(r["outcome"] for r in rows).items())),
                      functions=dict(sorted(Counter(r["name"] for r in rows).items())))
@@ -151,8 +152,8 @@ def enumerate_calls(run: Run, client: Client | None = None, functions: list[str]
 
 
 def _executor(client: Client) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Executes calls; with a live client each thread has a client of its own, since sessions are not made to be shared."""
-    if client.backend != "live":
+    """Executes calls; where hosts work at once, each thread has a client of its own, since sessions are not made to be shared."""
+    if client.backend == "replay":
         return lambda call: row(call, client.call(call["name"], call["arguments"]))
     own = threading.local()
 

@@ -166,19 +166,16 @@ class Run:
         """Do `work` once for every item, appending each result as it comes; after a kill only the rest is done.
 
         Items have a key `identity`, and so have results; the progress bar counts the results' values of `tally`. With `lane`,
-        the items of different lanes are done at once, by `workers` threads a lane, in a child process (see common.lanes).
+        the items of different lanes are done at once, by `workers` threads in a process a lane (see common.lanes).
         Returns the results in the order of the items, whatever the order in which they came.
         """
         part = self.part(stage)
-        with appending(part) as handle:
+        with appending(part) as file:
             results = intact_rows(part, identity)
             todo = [item for item in items if item[identity] not in results]
 
             def keep(row: dict[str, Any]) -> None:
-                handle.write((dumps(row) + "\n").encode())
-                handle.flush()
-                if lane:  # what was sent over a network is worth the milliseconds that make it outlast a power cut
-                    os.fsync(handle.fileno())
+                file.write(dumps(row))
 
             done = in_lanes(todo, work, keep, lane, workers) if lane else _one_by_one(todo, work, keep)
             counts = Counter(results[item[identity]][tally] for item in items if item[identity] in results) if tally else Counter()
@@ -202,7 +199,10 @@ class Run:
 
 
 def intact_rows(part: Path, identity: str) -> dict[str, dict[str, Any]]:
-    """Rows of a partial file; a last line that a kill cut off is removed from the file."""
+    """Rows of a partial file; a last line that a kill cut off is removed from the file.
+
+    Where several processes appended and were all killed, a cut line can stand in the middle: it is no row, and its work is done again.
+    """
     rows: dict[str, dict[str, Any]] = {}
     if not part.exists():
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -212,9 +212,12 @@ def intact_rows(part: Path, identity: str) -> dict[str, dict[str, Any]]:
     for line in content.splitlines(keepends=True):
         if not line.endswith(b"\n"):
             break
-        row = json.loads(line)
-        rows[row[identity]] = row
         intact += len(line)
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        rows[row[identity]] = row
     if intact < len(content):
         with part.open("r+b") as handle:
             handle.truncate(intact)
