@@ -1,10 +1,11 @@
 """Enumeration over a served atlas that counts: several hosts at once, kills and interrupts, nothing lost, nothing asked twice.
 
-Run as a script, `python tests/test_enumeration.py FOLDER PORT`, it enumerates into a run folder from the server at that port.
+Run as a script, `python tests/test_enumeration.py FOLDER PORT PROPOSED`, it makes the proposed calls into a run folder.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,9 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from requests.adapters import HTTPAdapter
@@ -24,6 +27,7 @@ from biotool_lib.atlas.app import application
 from biotool_lib.common import lanes
 from biotool_lib.common.runner import read_jsonl
 
+ROOT = Path(__file__).parents[1]
 FUNCTIONS = ["lookup_by_symbol", "get_homology_by_symbol", "get_uniprotkb_entry", "get_keyword_by_id", "esummary"]
 SCALE, ANSWERS_AFTER, WORKERS = 0.12, 0.05, 4
 
@@ -54,9 +58,10 @@ class Served(bt.Client):
         return Served(self.port)
 
 
-def enumerate_served(folder: Path, port: int):
-    run = bt.Run(folder, backend="live")
-    return calls.enumerate_calls(run, Served(port), functions=FUNCTIONS, scale=SCALE, progress=False, workers=WORKERS)
+def enumerate_served(folder: Path, port: int, proposed: Path):
+    """Enumerate from the local server; what is proposed is read, since to propose anew costs seconds in every process."""
+    with patch.object(calls, "propose", return_value=json.loads(proposed.read_text())):
+        return calls.enumerate_calls(bt.Run(folder, backend="live"), Served(port), functions=FUNCTIONS, progress=False, workers=WORKERS)
 
 
 class Counting:
@@ -86,8 +91,8 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
-@pytest.fixture
-def server():
+@contextmanager
+def serving():
     app = Counting()
     httpd = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     app.port = httpd.server_port
@@ -97,26 +102,46 @@ def server():
     httpd.server_close()
 
 
+@pytest.fixture
+def server():
+    with serving() as app:
+        yield app
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> bytes:
-    """calls.jsonl of an uninterrupted run."""
-    app = Counting()
-    httpd = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+def proposed(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("proposed") / "calls.json"
+    path.write_text(json.dumps(calls.propose(bt.Client(), 0, FUNCTIONS, SCALE)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, proposed) -> bytes:
+    """calls.jsonl of an uninterrupted run, in which the three hosts did work at once."""
     folder = tmp_path_factory.mktemp("whole")
-    made = enumerate_served(folder, httpd.server_port)
-    httpd.shutdown()
-    httpd.server_close()
+    with serving() as app:
+        made = enumerate_served(folder, app.port, proposed)
     assert set(app.asked.values()) == {1} and sum(app.asked.values()) == len(made) > 60
-    assert len(max(app.together, key=len)) == 3, "three hosts were never asked at the same time"
+    assert max(map(len, app.together)) == 3 and (made["outcome"] == "ok").all()
     return (folder / "calls.jsonl").read_bytes()
 
 
-def start(folder: Path, server: Counting) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, __file__, str(folder), str(server.port)], cwd=Path(__file__).parents[1], stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}, start_new_session=True,
-    )
+@pytest.fixture
+def start(server, proposed):
+    """Starts an enumeration in a process of its own, as if from a terminal."""
+    begun = []
+
+    def start(folder: Path) -> subprocess.Popen:
+        command = [sys.executable, __file__, str(folder), str(server.port), str(proposed)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        begun.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.wait()
+        process.stderr.close()
 
 
 def when_under_way(server: Counting, process: subprocess.Popen, more: int) -> None:
@@ -127,47 +152,46 @@ def when_under_way(server: Counting, process: subprocess.Popen, more: int) -> No
         time.sleep(0.001)
 
 
-def finish(folder: Path, server: Counting) -> bytes:
-    process = start(folder, server)
+def finish(process: subprocess.Popen, folder: Path) -> bytes:
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     return (folder / "calls.jsonl").read_bytes()
 
 
 @pytest.mark.skipif(not lanes.DETACHED, reason="work is detached from its process on Linux only")
-def test_kills_lose_nothing_and_repeat_nothing(server, whole, tmp_path):
+def test_kills_lose_nothing_and_repeat_nothing(server, start, whole, tmp_path):
     for more in (1, 17, 23):
-        process = start(tmp_path, server)
+        process = start(tmp_path)
         when_under_way(server, process, more)
         process.kill()
         process.communicate()
     assert not (tmp_path / "calls.jsonl").exists()
-    assert finish(tmp_path, server) == whole
+    assert finish(start(tmp_path), tmp_path) == whole
     assert set(server.asked.values()) == {1}
     assert not list(tmp_path.glob(".*.part.jsonl"))
 
 
 @pytest.mark.skipif(not lanes.DETACHED, reason="work is detached from its process on Linux only")
-def test_where_every_process_is_killed_only_what_was_under_way_is_repeated(server, whole, tmp_path):
-    process = start(tmp_path, server)
+def test_where_every_process_is_killed_only_what_was_under_way_is_repeated(server, start, whole, tmp_path):
+    process = start(tmp_path)
     when_under_way(server, process, 20)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     for pid in (*children, process.pid):
         os.kill(int(pid), signal.SIGKILL)
     process.communicate()
-    assert finish(tmp_path, server) == whole
+    assert finish(start(tmp_path), tmp_path) == whole
     repeated = [path for path, times in server.asked.items() if times > 1]
     assert set(server.asked.values()) <= {1, 2} and len(repeated) <= 3 * WORKERS
 
 
-def test_without_a_child_process_the_same_comes_out(server, whole, tmp_path, monkeypatch):
+def test_without_a_child_process_the_same_comes_out(server, whole, proposed, tmp_path, monkeypatch):
     monkeypatch.setattr(lanes, "DETACHED", False)
-    enumerate_served(tmp_path, server.port)
+    enumerate_served(tmp_path, server.port, proposed)
     assert (tmp_path / "calls.jsonl").read_bytes() == whole and set(server.asked.values()) == {1}
 
 
-def test_an_interrupt_finishes_what_is_under_way_and_the_rest_comes_later(server, whole, tmp_path):
-    process = start(tmp_path, server)
+def test_an_interrupt_finishes_what_is_under_way_and_the_rest_comes_later(server, start, whole, tmp_path):
+    process = start(tmp_path)
     when_under_way(server, process, 20)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, said = process.communicate(timeout=60)
@@ -175,11 +199,11 @@ def test_an_interrupt_finishes_what_is_under_way_and_the_rest_comes_later(server
     part = next(tmp_path.glob(".calls.*.part.jsonl"))
     kept, asked = len(read_jsonl(part)), sum(server.asked.values())
     assert 20 <= kept == asked < len(whole.splitlines()) and not +server.under_way
-    assert finish(tmp_path, server) == whole and set(server.asked.values()) == {1}
+    assert finish(start(tmp_path), tmp_path) == whole and set(server.asked.values()) == {1}
 
 
 def test_an_interrupted_sweep_over_the_atlas_says_how_to_go_on(tmp_path):
-    process = subprocess.Popen([sys.executable, "-m", "biotool_lib.calls", "--run", str(tmp_path)], cwd=Path(__file__).parents[1],
+    process = subprocess.Popen([sys.executable, "-m", "biotool_lib.calls", "--run", str(tmp_path)], cwd=ROOT,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 120
     while not any(p.stat().st_size > 20_000 for p in tmp_path.glob(".calls.*.part.jsonl")):
@@ -269,7 +293,7 @@ def test_coverage_counts_every_function_of_the_catalogue(tmp_path):
 
 if __name__ == "__main__":
     try:
-        enumerate_served(Path(sys.argv[1]), int(sys.argv[2]))
+        enumerate_served(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
