@@ -11,9 +11,12 @@ BioToolError
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+MOST_TOLD = 20  # problems that a message tells; the error itself holds them all
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.where} = {show(self.value)}: {self.remedy}"
+        return f"{plain(str(self.where))} = {show(self.value)}: {plain(self.remedy, 600)}"
 
 
 class BioToolError(Exception):
@@ -35,7 +38,10 @@ class BioToolError(Exception):
 class _Problems(BioToolError, ValueError):
     def __init__(self, subject: str, problems: Iterable[Problem]) -> None:
         self.subject, self.problems = subject, list(problems)
-        super().__init__(f"{subject}: " + "; ".join(str(problem) for problem in self.problems))
+        said = [str(problem) for problem in self.problems[:MOST_TOLD]]
+        if len(self.problems) > MOST_TOLD:
+            said.append(f"and {len(self.problems) - MOST_TOLD} more problems")
+        super().__init__(f"{plain(subject)}: " + "; ".join(said))
 
 
 class InvalidArguments(_Problems):
@@ -58,18 +64,41 @@ class MissingEncoder(BioToolError):
     """An encoder whose weights are not on this machine; never replaced by another one."""
 
 
+class _Short(reprlib.Repr):
+    """A repr that stays short, shallow and quick whatever the value holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict, self.maxlist, self.maxtuple, self.maxset, self.maxother = 3, 6, 6, 6, 6, 80
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if x.bit_length() < 200 else f"<whole number of {x.bit_length()} bits>"  # repr of a huge one is refused
+
+
+_short = _Short()
+
+
 def show(value: Any, limit: int = 80) -> str:
-    """A value as it stands in an error message: quoted and short."""
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+    """A value as it stands in an error message: quoted, short, and on one line."""
+    if isinstance(value, str):
+        text = repr(value[:limit])
+        return text if len(value) <= limit else f"{text}… ({len(value)} characters)"
+    text = plain(_short.repr(value), limit + 1)
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def plain(text: str, limit: int = 80) -> str:
+    """A text without control and other unprintable characters, cut where it is long."""
+    kept = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[:limit])
+    return kept if len(text) <= limit else f"{kept}…"
 
 
 def did_you_mean(word: str, known: Iterable[str], many: int = 3) -> str:
     """`did you mean 'x'?` for the nearest known words, else the known words themselves if they are few."""
     words = list(known)
-    near = difflib.get_close_matches(word.lower(), {w.lower(): w for w in words}, n=many, cutoff=0.6)
+    by_lower = {w.lower(): w for w in words}
+    near = difflib.get_close_matches(word[:100].lower(), by_lower, n=many, cutoff=0.6)
     if near:
-        by_lower = {w.lower(): w for w in words}
         return "did you mean " + " or ".join(repr(by_lower[w]) for w in near) + "?"
     listed = ", ".join(words[:12]) + (", …" if len(words) > 12 else "")
     return f"known: {listed}" if words else "none is known"

@@ -2,24 +2,61 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import tempfile
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["BIOTOOL_CACHE"] = tempfile.mkdtemp(prefix="biotool-tests-")  # no test reads or writes the user's own cache
 ROOT = Path(__file__).parents[1]
+RECORDED = Path(os.environ.get("BIOTOOL_RECORDED", ROOT.parent / "shared" / "recorded"))
+NO_RECORDINGS = f"no recordings at {RECORDED}; set BIOTOOL_RECORDED to a folder with an index.jsonl"
+
+
+@cache
+def recorded_rows() -> tuple[dict, ...]:
+    """The rows of the index of recordings; none where the folder is missing."""
+    index = RECORDED / "index.jsonl"
+    lines = index.read_text(encoding="utf-8").splitlines() if index.is_file() else []
+    return tuple(json.loads(line) for line in lines)
+
+
+def recorded_body(file: str) -> object:
+    """A recorded body as JSON where it is JSON, else as text; skips where it is missing."""
+    path = RECORDED / file
+    if not path.is_file():
+        pytest.skip(f"no recorded body {path}")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        return json.loads(text, strict=False)
+    except ValueError:
+        return text
+
+
+@cache
+def recorded_bodies(database: str) -> dict[str, list[tuple[str, object, dict[str, str]]]]:
+    """Files, bodies and arguments (as they stood in the URL) of one database's recordings, by function."""
+    found: dict[str, list[tuple[str, object, dict[str, str]]]] = defaultdict(list)
+    for row in recorded_rows():
+        if row["database"] == database and row["function"]:
+            found[row["function"]].append((row["file"], recorded_body(row["file"]), dict(parse_qsl(urlsplit(row["url"] or "").query))))
+    return found
 
 
 @pytest.fixture(scope="session")
 def recorded() -> Path:
     """The folder of recorded responses, which is not part of the repository."""
-    folder = Path(os.environ.get("BIOTOOL_RECORDED", ROOT.parent / "shared" / "recorded"))
-    if not (folder / "index.jsonl").is_file():
-        pytest.skip(f"no recordings at {folder}; set BIOTOOL_RECORDED to a folder with an index.jsonl")
-    return folder
+    if not recorded_rows():
+        pytest.skip(NO_RECORDINGS)
+    return RECORDED
 
 
 @pytest.fixture(autouse=True)

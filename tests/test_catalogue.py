@@ -102,12 +102,27 @@ def test_all_problems_are_listed_at_once():
     assert {p.where for p in caught.value.problems} == {"id1", "id2", "r2", "colour"}
 
 
-@pytest.mark.parametrize("hostile", ["../../info/ping", "a/b", "x?expand=1", "x#y", "%2e%2e%2fz", "//evil.example", "a\\b", "é 💥"])
+@pytest.mark.parametrize("hostile", ["a/b", "x?expand=1", "x#y", "%2e%2e%2fz", "https:x", "a\\b", "é 💥", "..x", "a..b", "x;y&z=1"])
 def test_no_argument_leaves_its_place_in_the_path(hostile):
     request = bt.prepare("lookup_by_id", {"id": hostile})
     assert request.url.startswith("https://rest.ensembl.org/lookup/id/")
     assert request.url.removeprefix("https://rest.ensembl.org/lookup/id/").isascii()
     assert not set("/?#") & set(request.url.removeprefix("https://rest.ensembl.org/lookup/id/"))
+
+
+@pytest.mark.parametrize("hostile", ["..", ".", "../../info/ping", "x/..", "a/./b", "..\\x", "//evil.example", "a//b", "/x", " ../y "])
+def test_no_argument_walks_up_a_path(hostile):
+    with pytest.raises(bt.InvalidArguments, match="cannot stand in a path"):
+        bt.prepare("lookup_by_id", {"id": hostile})
+
+
+@pytest.mark.parametrize(("name", "arguments"), [
+    ("get_uniprotkb_entry", {"accession": "search"}), ("get_uniprotkb_entry", {"accession": "stream"}), ("get_variation", {"species": "human", "id": "pmid"}),
+    ("get_genecentric_by_accession", {"accession": "upid"}), ("get_info_biotypes", {"species": "groups"}), ("get_ontology_ancestors", {"id": "chart"}),
+])
+def test_no_argument_turns_a_call_into_another_address(name, arguments):
+    with pytest.raises(bt.InvalidArguments, match="is an address of the service"):
+        bt.prepare(name, arguments)
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "https://example.org/lookup/id/X", "https://rest.ensembl.org/nothing", "http://[::1", None])

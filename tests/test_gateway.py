@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import http.server
 import io
 import json
-import threading
 import zipfile
 
 import pytest
-from urllib3.util import Retry
 
 import biotool_lib as bt
-from biotool_lib.gateway import blast as blast_job
-from biotool_lib.gateway.live import LiveAdapter, with_identity
+from biotool_lib.gateway.live import Limits
 from biotool_lib.gateway.outcome import judge
-from biotool_lib.gateway.request import redact
 
 
 def outcome(name, status, body, kind="application/json"):
@@ -96,6 +91,11 @@ def test_a_call_never_raises_for_what_a_model_wrote():
 def test_wrong_options_of_a_client_are_clear_errors(tmp_path):
     with pytest.raises(bt.InvalidParameter, match="one of atlas, replay, live"):
         bt.Client("atlass")
+    for option, value in [("record", tmp_path), ("refresh", True), ("limits", Limits()), ("cache", tmp_path), ("endpoints", {"rest.ensembl.org": "http://x"})]:
+        with pytest.raises(bt.InvalidParameter, match=f"{option}.*only the live backend"):
+            bt.Client("atlas", **{option: value})
+    with pytest.raises(bt.InvalidParameter, match="map a service's host"):
+        bt.Client("live", endpoints={"rest.ensembl.com": "http://127.0.0.1:1"})
     with pytest.raises(bt.RecordingError, match="needs recordings"):
         bt.Client("replay")
     with pytest.raises(bt.RecordingError, match="is not there"):
@@ -138,97 +138,33 @@ def test_a_changed_body_is_refused(tmp_path):
         bt.Client("replay", recordings=tmp_path).call("get_info_ping")
 
 
+def test_the_receipt_of_a_recording_says_what_was_not_recorded(tmp_path):
+    recording(tmp_path, [
+        {"url": "https://rest.ensembl.org/info/ping", "status": None, "file": "p.json", "recorded": None, "headers": None},
+        {"url": "https://rest.uniprot.org/uniprotkb/P04637", "status": 200, "file": "u.json", "recorded": "2025-07-01",
+         "headers": {"X-UniProt-Release": "2025_03", "Server": "nginx"}},
+    ], {"p.json": b'{"ping": 1}', "u.json": b'{"primaryAccession": "P04637"}'})
+    client = bt.Client("replay", recordings=tmp_path)
+    unsaid = client.call("get_info_ping").receipt
+    assert unsaid["unknown"] == ["retrieved_at", "status", "headers"] and unsaid["from"] == "recording"
+    said = client.call("get_uniprotkb_entry", {"accession": "P04637"})
+    assert said.retrieved_at == "2025-07-01" and "unknown" not in said.receipt
+    assert said.receipt["release"] == "2025_03" and said.receipt["headers"] == {"x-uniprot-release": "2025_03"}
+
+
+def test_an_answer_of_the_atlas_has_a_receipt_that_says_so():
+    seen = bt.Client().call("lookup_by_symbol", {"species": "human", "symbol": "BRCA1"})
+    assert seen.receipt["from"] == "atlas" and len(seen.receipt["sha256"]) == 64 and "x-atlas" in seen.receipt["headers"]
+
+
+def test_a_key_among_the_arguments_is_refused_and_not_shown():
+    seen = bt.Client().call("einfo", {"db": "gene", "api_key": "s3cret-s3cret"})
+    assert seen.outcome == "invalid_arguments" and "s3cret" not in repr(seen)
+
+
 def test_recorded_traffic_replays(recorded):
     client = bt.Client("replay", recordings=recorded)
     seen = [client.call(**call) for call in client.recordings.calls]
     assert len(seen) > 2500 and not [o for o in seen if o.outcome == "not_recorded"]
-    assert sum(o.outcome in ("ok", "empty") for o in seen) > 0.97 * len(seen)
+    assert sum(o.outcome in ("ok", "empty") for o in seen) > 0.95 * len(seen)
     assert all(o.summary for o in seen if o.outcome == "ok")
-
-
-@pytest.fixture
-def server():
-    """A loopback server that answers what the test put into `replies` and remembers what was asked."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.server.asked.append((self.path, dict(self.headers)))
-            status, headers, body = self.server.replies.pop(0) if self.server.replies else (200, {}, b'{"ping": 1}')
-            self.send_response(status)
-            for key, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
-                self.send_header(key, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.asked, httpd.replies = [], []
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    yield httpd
-    httpd.shutdown()
-    httpd.server_close()
-
-
-def live_client(server, monkeypatch, **options):
-    """A live client whose requests to the services' hosts go to the loopback server."""
-    client = bt.Client("live", **options)
-    send = LiveAdapter.send
-
-    def redirected(self, request, **kwargs):
-        request = request.copy()
-        request.url = request.url.replace("https://rest.ensembl.org", f"http://127.0.0.1:{server.server_port}")
-        return send(self, request, **kwargs)
-
-    monkeypatch.setattr(LiveAdapter, "send", redirected)
-    monkeypatch.setattr(LiveAdapter.pace, "wait", lambda host: None)
-    return client
-
-
-def test_live_sends_what_prepare_says_and_records_it_for_replay(server, monkeypatch, tmp_path):
-    client = live_client(server, monkeypatch, record=tmp_path)
-    server.replies.append((200, {}, b'{"id": "ENSG00000012048", "seq_region_name": "17"}'))
-    seen = client.call("lookup_by_symbol", {"species": "human", "symbol": "BRCA1"})
-    path, headers = server.asked[0]
-    assert (seen.outcome, seen.source) == ("ok", "live")
-    assert path == "/lookup/symbol/homo_sapiens/BRCA1" and headers["Accept"] == "application/json"
-    assert headers["User-Agent"].startswith("biotool-book/")
-    index = (tmp_path / "index.jsonl").read_text().replace(f"http://127.0.0.1:{server.server_port}", "https://rest.ensembl.org")
-    (tmp_path / "index.jsonl").write_text(index)
-    again = bt.Client("replay", recordings=tmp_path).call("lookup_by_symbol", {"species": "9606", "symbol": "BRCA1"})
-    assert (again.outcome, again.data) == ("ok", seen.data)
-
-
-def test_live_retries_what_may_pass_and_reports_what_does_not(server, monkeypatch):
-    client = live_client(server, monkeypatch)
-    server.replies += [(429, {"Retry-After": "0"}, b"slow down"), (200, {}, b'{"ping": 1}')]
-    assert client.call("get_info_ping").outcome == "ok" and len(server.asked) == 2
-    server.replies.append((302, {"Location": "http://127.0.0.1:1/elsewhere"}, b""))
-    assert client.call("get_info_ping").outcome == "transport_error" and len(server.asked) == 3
-
-
-def test_a_refused_connection_is_an_outcome(monkeypatch, server):
-    client = live_client(server, monkeypatch)
-    client._session.get_adapter("https://").max_retries = Retry(0, read=False)
-    server.shutdown()
-    server.server_close()
-    seen = client.call("get_info_ping")
-    assert seen.outcome == "transport_error" and seen.error
-
-
-def test_keys_come_from_the_environment_and_are_never_shown(monkeypatch):
-    monkeypatch.setenv("NCBI_API_KEY", "s3cret")
-    sent = with_identity(bt.prepare("einfo", {"db": "gene"}))
-    assert "api_key=s3cret" in sent.url and "tool=biotool-book" in sent.url
-    assert "s3cret" not in redact(sent.url) and "s3cret" not in redact(f"ConnectionError: {sent.url}")
-
-
-def test_blast_waits_and_gives_up_at_its_ceiling(monkeypatch):
-    waits: list[float] = []
-    client = bt.Client(blast_ceiling=100, sleep=waits.append)
-    submitted = bt.Observation("blast", {}, "ok", "atlas", data="<!--QBlastInfoBegin\n RID = ABC\n RTOE = 20\nQBlastInfoEnd-->")
-    waiting = bt.Observation("blast_retrieve", {}, "pending", "atlas")
-    monkeypatch.setattr(client, "exchange", lambda tool, arguments: submitted if tool.name == "blast" else waiting)
-    seen = blast_job.run(client, bt.tools()["blast"], {"query": "MKV", "database": "swissprot"})
-    assert seen.outcome == "pending" and "ABC" in seen.error and waits == [20.0, 60.0]

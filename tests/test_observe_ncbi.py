@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from collections import defaultdict
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from conftest import recorded_bodies, recorded_body
 
 from biotool_lib.catalogue import tools
 from biotool_lib.observe import Context
@@ -16,8 +14,6 @@ from biotool_lib.observe.fit import LIMIT, size
 from biotool_lib.observe.ncbi import SUMMARIES
 from biotool_lib.observe.ncbi_xml import parse
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORDED = Path(os.environ.get("BIOTOOL_RECORDED", ROOT.parent / "shared" / "recorded"))
 ODD = [
     None,
     [],
@@ -49,56 +45,27 @@ ODD = [
 BOMB = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;">]><PubmedArticleSet><x>&b;</x></PubmedArticleSet>"""
 
 
-def bodies() -> dict[str, list[tuple[str, object, Context]]]:
-    """Recorded bodies of catalogue functions by function; empty where the folder is missing."""
-    found: dict[str, list[tuple[str, object, Context]]] = defaultdict(list)
-    index = RECORDED / "index.jsonl"
-    if not index.is_file():
-        return found
-    for line in index.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["database"] != "ncbi" or row["function"] not in SUMMARIES:
-            continue
-        text = (RECORDED / row["file"]).read_text(encoding="utf-8", errors="replace")
-        try:
-            data = json.loads(text, strict=False)
-        except ValueError:
-            data = text
-        found[row["function"]].append((row["file"], data, Context(arguments=dict(parse_qsl(urlsplit(row["url"] or "").query)))))
-    return found
-
-
-BODIES = bodies()
-needs_bodies = pytest.mark.skipif(not BODIES, reason=f"no recorded bodies at {RECORDED}; set BIOTOOL_RECORDED")
-
-
-def recorded(name: str, function: str) -> dict:
+def summary_of(name: str, function: str) -> dict:
     """The summary of one recorded body of the folder ncbi."""
-    path = RECORDED / "ncbi" / name
-    if not path.is_file():
-        pytest.skip(f"no recorded body {path}")
-    text = path.read_text(encoding="utf-8", errors="replace")
-    try:
-        data = json.loads(text, strict=False)
-    except ValueError:
-        data = text
-    return SUMMARIES[function](data, Context())
+    return SUMMARIES[function](recorded_body(f"ncbi/{name}"), Context())
 
 
 def test_every_function_has_a_summary() -> None:
     assert set(SUMMARIES) == {name for name, tool in tools().items() if tool.database == "ncbi"}
 
 
-@needs_bodies
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
-def test_recorded_bodies(function: str) -> None:
-    if function not in BODIES:
+def test_recorded_bodies(function: str, recorded: Path) -> None:
+    bodies = recorded_bodies("ncbi")
+    if function not in bodies:
         pytest.skip(f"no recorded body of {function}")
-    for file, data, context in BODIES[function]:
+    for file, data, arguments in bodies[function]:
+        context = Context(arguments=arguments)
         first, second = SUMMARIES[function](data, context), SUMMARIES[function](data, context)
         assert json.dumps(first) == json.dumps(second), file
         assert size(first) <= LIMIT, file
         assert json.loads(json.dumps(first)) == first, file
+        assert first and "summary_error" not in first, file
 
 
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
@@ -205,7 +172,7 @@ def test_blast_ticket_and_state() -> None:
     ],
 )
 def test_known_bodies(file: str, function: str, path: tuple, value: object) -> None:
-    found: object = recorded(file, function)
+    found: object = summary_of(file, function)
     for step in path:
         found = found[step] if isinstance(step, int) and isinstance(found, list) else found.get(step) if isinstance(found, dict) else None
     assert found == value

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from collections import defaultdict
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
+from conftest import recorded_bodies
 
 from biotool_lib.catalogue import tools
 from biotool_lib.observe import Context
@@ -18,7 +16,6 @@ from biotool_lib.observe.uniprot import SUMMARIES
 from biotool_lib.questions.grammar import look_up
 
 ROOT = Path(__file__).resolve().parents[1]
-RECORDED = Path(os.environ.get("BIOTOOL_RECORDED", ROOT.parent / "shared" / "recorded"))
 ODD = [
     None,
     [],
@@ -38,43 +35,22 @@ ODD = [
 ]
 
 
-def bodies(database: str) -> dict[str, list[tuple[str, object, Context]]]:
-    """Recorded bodies of catalogue functions by function; empty where the folder is missing."""
-    found: dict[str, list[tuple[str, object, Context]]] = defaultdict(list)
-    index = RECORDED / "index.jsonl"
-    if not index.is_file():
-        return found
-    for line in index.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["database"] != database or row["function"] not in SUMMARIES:
-            continue
-        text = (RECORDED / row["file"]).read_text(encoding="utf-8", errors="replace")
-        try:
-            data = json.loads(text, strict=False)
-        except ValueError:
-            data = text
-        found[row["function"]].append((row["file"], data, Context(arguments=dict(parse_qsl(urlsplit(row["url"] or "").query)))))
-    return found
-
-
-BODIES = bodies("uniprot")
-needs_bodies = pytest.mark.skipif(not BODIES, reason=f"no recorded bodies at {RECORDED}; set BIOTOOL_RECORDED")
-
-
 def test_every_function_has_a_summary() -> None:
     assert set(SUMMARIES) == {name for name, tool in tools().items() if tool.database == "uniprot"}
 
 
-@needs_bodies
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
-def test_recorded_bodies(function: str) -> None:
-    if function not in BODIES:
+def test_recorded_bodies(function: str, recorded: Path) -> None:
+    bodies = recorded_bodies("uniprot")
+    if function not in bodies:
         pytest.skip(f"no recorded body of {function}")
-    for file, data, context in BODIES[function]:
+    for file, data, arguments in bodies[function]:
+        context = Context(arguments=arguments)
         first, second = SUMMARIES[function](data, context), SUMMARIES[function](data, context)
         assert json.dumps(first) == json.dumps(second), file
         assert size(first) <= LIMIT, file
         assert json.loads(json.dumps(first)) == first, file
+        assert first and "summary_error" not in first, file
 
 
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
@@ -137,13 +113,13 @@ def test_fit_names_what_it_leaves_out() -> None:
     assert size(small) <= LIMIT and small["left_out"]
 
 
-@needs_bodies
 @pytest.mark.parametrize("function", ["get_uniprotkb_entry", "search_uniprotkb"])
-def test_phrasings_ask_for_what_bodies_hold(function: str) -> None:
+def test_phrasings_ask_for_what_bodies_hold(function: str, recorded: Path) -> None:
+    bodies = recorded_bodies("uniprot")
     phrasings = yaml.safe_load((ROOT / "biotool_lib" / "questions" / "uniprot.yaml").read_text(encoding="utf-8"))[function]["phrasings"]
-    summaries = [SUMMARIES[function](data, context) for _, data, context in BODIES[function]]
+    summaries = [SUMMARIES[function](data, Context(arguments=arguments)) for _, data, arguments in bodies[function]]
     # Bodies of both functions hold the same entries; a search path is looked up in the entries as if they were its first hit.
-    entries = [{"items": [SUMMARIES["get_uniprotkb_entry"](data, Context())], "total": 1} for _, data, _ in BODIES["get_uniprotkb_entry"]]
+    entries = [{"items": [SUMMARIES["get_uniprotkb_entry"](data, Context())], "total": 1} for _, data, _ in bodies["get_uniprotkb_entry"]]
     asked = {p["asks"] for p in phrasings if "xref_" not in str(p.get("when"))}
     missing = [path for path in asked if all(look_up(summary, path) in (None, "", [], {}) for summary in [*summaries, *entries])]
     assert not missing

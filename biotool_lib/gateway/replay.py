@@ -1,21 +1,27 @@
 """Recorded real traffic as a transport: a folder with an `index.jsonl` and one file per body.
 
 Each index row has at least `url`, `status` (null if unknown) and `file`; `method`, `request_body`, `headers`,
-`content_type`, `recorded` (a date), `confidence` and `sha256` are read where they stand.
+`content_type`, `recorded` (a date or time), `confidence` and `sha256` are read where they stand.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
+import requests
+from filelock import FileLock
 from requests.adapters import BaseAdapter
 
+from ..catalogue import Tool
 from ..errors import RecordingError
 from .atlas import build_response
+from .cache import Answer, make_receipt
 from .request import call_from_url, prepare, redact
 
 NOT_RECORDED = "X-Biotool-Not-Recorded"
@@ -65,6 +71,10 @@ class Recordings:
             rows.append(row)
         return rows
 
+    def recorded(self, call: dict[str, Any]) -> str:
+        """When a call was recorded, as its index says it; "" where it does not."""
+        return str(self._rows[request_key(prepare(**call))].get("recorded") or "")
+
     def find(self, request) -> tuple[dict[str, Any], bytes] | None:
         """The newest genuine recording of a request, with its body."""
         row = self._rows.get(request_key(request))
@@ -78,7 +88,7 @@ class Recordings:
 
 def _rank(row: dict[str, Any]) -> tuple:
     """Better recordings rank higher: a success, of the main host, of high confidence, recent, whole."""
-    years = re.findall(r"(?:19|20)\d\d(?:-\d\d(?:-\d\d)?)?", str(row.get("recorded") or ""))
+    years = re.findall(r"(?:19|20)\d\d(?:-\d\d(?:-\d\d(?:T[\d:]+)?)?)?", str(row.get("recorded") or ""))
     return (
         row["status"] in (200, None), not re.search(r"//(beta|grch37)\.", row["url"]),
         row.get("confidence") != "medium", "cut" not in (row.get("fidelity") or ""), max(years, default=""), row["file"],
@@ -109,38 +119,38 @@ class ReplayAdapter(BaseAdapter):
         headers.pop("content-encoding", None)  # bodies are stored decoded
         if row.get("content_type"):
             headers.setdefault("content-type", row["content_type"])
-        return build_response(request, row["status"] or 0, headers, body)
+        response = build_response(request, row["status"] or 0, headers, body)
+        receipt = make_receipt(row.get("recorded"), row["status"], headers, hashlib.sha256(body).hexdigest(), "recording")
+        unknown = [key for key, value in (("retrieved_at", row.get("recorded")), ("status", row["status"]), ("headers", row.get("headers"))) if value is None]
+        response.receipt = {**receipt, "unknown": unknown} if unknown else receipt  # type: ignore[attr-defined]
+        return response
 
     def close(self) -> None:  # noqa: D102
         pass
 
 
 class Recorder:
-    """Appends genuine exchanges to a folder that `Recordings` reads."""
+    """Appends genuine exchanges to a folder that `Recordings` reads; several processes may write to the same one."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def write(self, response, database: str, name: str, date: str) -> None:
-        """Store one response: its body first, then its index row, so that no row lacks its body."""
-        body, digest = response.content, hashlib.sha256(response.content).hexdigest()
-        file = f"{database}/{name}/{digest[:16]}.body"
+    def write(self, tool: Tool, request: requests.PreparedRequest, answer: Answer) -> None:
+        """Store one answer: its body first, then its index row, so that no row lacks its body."""
+        receipt = answer.receipt("network")
+        file = f"{tool.database}/{tool.name}/{receipt['sha256'][:16]}.body"
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_bytes(body)
+        part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+        part.write_bytes(answer.body)
         part.replace(path)
-        sent = response.request.body
+        sent = request.body
         row = {
-            "url": redact(response.url), "method": response.request.method,
-            "request_body": redact(sent.decode() if isinstance(sent, bytes) else sent) if sent else None,
-            "status": response.status_code, "content_type": response.headers.get("content-type"),
-            "headers": {k.lower(): v for k, v in response.headers.items() if k.lower() in KEPT_HEADERS},
-            "recorded": date, "sha256": digest, "file": file, "function": name,
+            "database": tool.database, "function": tool.name, "method": request.method, "url": redact(request.url or ""),
+            "request_body": redact(sent.decode() if isinstance(sent, bytes) else str(sent)) if sent else None,
+            "status": answer.status, "content_type": answer.headers.get("content-type"), "headers": receipt["headers"],
+            "recorded": answer.retrieved_at, "release": receipt["release"], "sha256": receipt["sha256"], "file": file,
         }
-        with (self.folder / "index.jsonl").open("a", encoding="utf-8") as index:
+        with FileLock(self.folder / ".lock"), (self.folder / "index.jsonl").open("a", encoding="utf-8") as index:
             index.write(json.dumps(row) + "\n")
-
-
-KEPT_HEADERS = {"x-total-results", "link", "x-uniprot-release", "x-uniprot-release-date", "retry-after", "content-type", "x-ratelimit-remaining", "date"}

@@ -15,7 +15,11 @@ from ..catalogue.canonical import wire_text
 
 # Parameters that clients add for themselves; a recorded URL may carry them, a call never does.
 CLIENT_PARAMETERS = {"tool", "email", "api_key", "callback", "content-type", "jsonp", "_"}
-_SECRETS = re.compile(r"((?:api_key|apikey|email|token|key)=)[^&;\s\"']+", re.IGNORECASE)
+_SECRETS = re.compile(
+    r"((?:\b\w*api[_-]?key|(?<!\w)(?:email|token|key))=)[^&;\s\"']+"  # in an address; query_key is no secret
+    r"|([\"']api[_-]?key[\"']\s*:\s*[\"'])[^\"']+",  # in JSON: NCBI's rate limit names the caller's machine there
+    re.IGNORECASE,
+)
 # Other names under which the same services answer or answered (https://rest.ensembl.org/documentation).
 _OLD_PATHS = {"/blast/Blast.cgi": "/Blast.cgi"}
 _HOSTS = {"beta.rest.ensembl.org": "rest.ensembl.org", "grch37.rest.ensembl.org": "rest.ensembl.org"}
@@ -173,4 +177,4 @@ def redact(text: str) -> str:
 
     Example: `redact("https://x/?db=gene&api_key=abc")`
     """
-    return _SECRETS.sub(r"\1…", text)
+    return _SECRETS.sub(r"\1\2…", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,12 @@ class Context:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     total: int | None = None
+
+
+def server_total(headers: Mapping[str, str]) -> int | None:
+    """The server's own number of all matches, where it says one (UniProt: X-Total-Results)."""
+    total = headers.get("x-total-results", "").strip()
+    return int(total) if total.isascii() and total.isdigit() and len(total) < 16 else None
 
 
 def shorten(text: str, limit: int = TEXT) -> str:
@@ -50,15 +57,38 @@ def reduce(value: Any, depth: int = 0) -> Any:
     return value
 
 
+# How text formats begin; the first that fits names the text.
+FORMATS = {
+    "fasta": re.compile(r">\S"),
+    "html": re.compile(r"<!doctype html|<html", re.IGNORECASE),
+    "xml": re.compile(r"<\?xml|<!DOCTYPE|<[A-Za-z]"),
+    "newick": re.compile(r"\([\s\S]*\)[^()]*;$"),
+    "gff": re.compile(r"##gff-version"),
+    "genbank": re.compile(r"LOCUS {2,}\S"),
+    "asn.1": re.compile(r"[A-Z][A-Za-z-]+ ::= "),
+    "bed": re.compile(r"(?:(?:track|browser|#)[^\n]*\n)*\S+\t\d+\t\d+(?:[\t\n]|$)"),
+    "table": re.compile(r"[^\t\n]+\t[^\n]*\n[^\t\n]*\t"),
+}
+
+
 def text_summary(text: str) -> dict[str, Any]:
-    """A text answer: its format, size, first line, and for FASTA its records."""
+    """A text answer: its format, size and beginning; records of FASTA, leaves of a tree, rows of a table."""
     stripped = text.strip()
-    first = stripped.split("\n", 1)[0] if stripped else ""
-    if stripped.startswith(">"):
-        heads = [line[1:] for line in stripped.split("\n") if line.startswith(">")]
-        sequence = "".join(line.strip() for line in stripped.split("\n") if not line.startswith(">"))
-        return {"format": "fasta", **cap(heads), "first": shorten(heads[0]), "letters": len(sequence)}
-    kind = "xml" if stripped.startswith("<?xml") else "html" if stripped[:15].lower().startswith(("<!doctype html", "<html")) else "text"
+    kind = next((name for name, form in FORMATS.items() if form.match(stripped)), "text")
+    lines = stripped.split("\n") if stripped else []
+    if kind == "fasta":
+        heads = [line[1:].strip() for line in lines if line.startswith(">")]
+        letters = sum(len(line.strip()) for line in lines if not line.startswith(">"))
+        return {"format": kind, **cap(heads), "first": shorten(heads[0]), "letters": letters}
+    if kind == "newick":
+        leaves = re.findall(r"(?<=[(,])\s*([^\s(),:;\[\]]+)", stripped)
+        return {"format": kind, "characters": len(text), "leaves": cap(leaves, 20), "beginning": shorten(stripped)}
+    if kind in ("bed", "gff", "table"):
+        rows = [line for line in lines if line.strip() and not line.startswith(("#", "track", "browser"))]
+        said = {"header": [shorten(cell, 60) for cell in rows[0].split("\t")[:30]]} if kind == "table" else {}
+        rows = rows[1:] if said else rows
+        return {"format": kind, **said, **cap(rows)}
+    first = lines[0] if lines else ""
     return {"format": kind, "characters": len(text), "lines": text.count("\n") + 1, "first_line": shorten(first), "beginning": shorten(stripped)}
 
 
@@ -75,11 +105,13 @@ def generic(data: Any, context: Context) -> dict[str, Any]:
 
 
 def summarise(name: str, database: str, data: Any, context: Context) -> dict[str, Any]:
-    """The summary of one function's body; a summariser that trips over it is named in `summary_error`."""
+    """The summary of one function's body, within the size limit; a summariser that trips over it is named in `summary_error`."""
     from importlib import import_module
+
+    from .fit import fit, tripped
 
     special = import_module(f"{__name__}.{database}").SUMMARIES.get(name, generic)
     try:
-        return special(data, context)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
-        return {"summary_error": f"{type(problem).__name__}: {problem}", **generic(data, context)}
+        return fit(special(data, context))
+    except Exception as problem:  # a service may send any shape, and the call was made: what came is shown plainly, with the error
+        return tripped(problem, data, context)

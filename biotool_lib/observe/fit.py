@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from typing import Any
 
 from biotool_lib.observe import Context, generic
@@ -64,24 +65,36 @@ def fit(summary: dict[str, Any], limit: int = LIMIT) -> dict[str, Any]:
         if size(small) <= limit:
             return small
         small = shrink(summary, text, items)
-    left_out: list[str] = []
-    while size({**small, "left_out": left_out}) > limit and small:
-        largest = max(small, key=lambda key: (size(small[key]), key))
-        small = {key: value for key, value in small.items() if key != largest}
-        left_out.append(largest if len(largest) <= 60 else largest[:60])
-        if len(left_out) > 20:
-            return {"left_out": f"{len(left_out) + len(small)} parts, too large together"}
-    return {**small, "left_out": left_out} if left_out else small
+    if size(small) <= limit:
+        return small
+    sizes = {key: size({key: value}) for key, value in small.items()}
+    total, room = sum(sizes.values()), limit - 1200  # the rest is for the names of what is left out
+    for key in sorted(sizes, key=lambda key: (-sizes[key], str(key))):
+        if total <= room:
+            break
+        total -= sizes.pop(key)
+    left_out = [ascii(str(key))[1:-1] for key in small if key not in sizes]
+    names = [cut(name, 20) for name in left_out[:20]]
+    return {
+        **{key: value for key, value in small.items() if key in sizes},
+        "left_out": names if len(left_out) <= 20 else {"total": len(left_out), "shown": 20, "items": names},
+    }
+
+
+def tripped(problem: Exception, data: Any, context: Context) -> dict[str, Any]:
+    """The plain summary of a body whose own summariser failed, which it says."""
+    return fit({"summary_error": cut(f"{type(problem).__name__}: {problem}", 200), **generic(data, context)})
 
 
 def safely(summarise: Summariser) -> Summariser:
-    """The same summariser, which never raises: an unforeseen shape gets the generic summary, everything fits."""
+    """The same summariser, which never raises: an unforeseen shape gets the plain summary and says so, everything fits."""
 
+    @wraps(summarise)
     def summary(data: Any, context: Context) -> dict[str, Any]:
         try:
             return fit(summarise(data, context))
-        except Exception:  # services change their shapes; an observation must still come back
-            return fit(generic(data, context))
+        except Exception as problem:  # services change their shapes; an observation must still come back, and must not hide it
+            return tripped(problem, data, context)
 
     return summary
 
