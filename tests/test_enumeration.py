@@ -18,7 +18,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from requests.adapters import HTTPAdapter
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import biotool_lib as bt
@@ -29,39 +28,20 @@ from biotool_lib.common.runner import read_jsonl
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = ["lookup_by_symbol", "get_homology_by_symbol", "get_uniprotkb_entry", "get_keyword_by_id", "esummary"]
+SERVICES = {"uniprotkb": "uniprot", "keywords": "uniprot", "entrez": "ncbi"}
 SCALE, ANSWERS_AFTER, WORKERS = 0.12, 0.05, 4
 
 
-class Redirected(HTTPAdapter):
-    """Sends what is meant for a service to the local server."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__()
-        self.port = port
-
-    def send(self, request, **options):
-        request = request.copy()
-        service, path = request.url.removeprefix("https://").split("/", 1)
-        request.url, request.headers["X-Service"] = f"http://127.0.0.1:{self.port}/{path}", service
-        return super().send(request, **options)
-
-
-class Served(bt.Client):
-    """A live client of the local server, without the pace of the real services."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__("live")
-        self.port = port
-        self._session.mount("https://", Redirected(port))
-
-    def twin(self) -> Served:
-        return Served(self.port)
+def served(port: int) -> bt.Client:
+    """A live client of the local server, without a cache: what is asked is seen by the server."""
+    hosts = ("rest.ensembl.org", "rest.uniprot.org", "eutils.ncbi.nlm.nih.gov")
+    return bt.Client("live", endpoints=dict.fromkeys(hosts, f"http://127.0.0.1:{port}"), cache=None)
 
 
 def enumerate_served(folder: Path, port: int, proposed: Path):
     """Enumerate from the local server; what is proposed is read, since to propose anew costs seconds in every process."""
     with patch.object(calls, "propose", return_value=json.loads(proposed.read_text())):
-        return calls.enumerate_calls(bt.Run(folder, backend="live"), Served(port), functions=FUNCTIONS, progress=False, workers=WORKERS)
+        return calls.enumerate_calls(bt.Run(folder, backend="live"), served(port), functions=FUNCTIONS, progress=False, workers=WORKERS)
 
 
 class Counting:
@@ -71,7 +51,7 @@ class Counting:
         self.lock, self.asked, self.under_way, self.together = threading.Lock(), Counter(), Counter(), Counter()
 
     def __call__(self, environ, start_response):
-        service = environ["HTTP_X_SERVICE"]
+        service = SERVICES.get(environ["PATH_INFO"].split("/")[1], "ensembl")
         with self.lock:
             self.asked[environ["PATH_INFO"] + "?" + environ["QUERY_STRING"]] += 1
             self.under_way[service] += 1

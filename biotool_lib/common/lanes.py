@@ -34,7 +34,7 @@ if sys.platform != "win32":
 
 Row = dict[str, Any]
 DETACHED = sys.platform == "linux"
-GRACE = 120.0  # seconds for what is under way after an interrupt or the parent's death: longer than a live client's time-outs
+GRACE = 130.0  # seconds for what is under way after an interrupt or the parent's death: a live call ends sooner
 
 
 class Appended:
