@@ -15,6 +15,9 @@ from biotool_lib.atlas.store import row, rows
 
 ROUTES: list[tuple[str, Callable[..., Response]]] = []
 HUMAN = {"human", "h_sapiens", "homo_sapiens"}
+# What the service says where it gives no reason. The other error texts of these modules are those of recorded replies and
+# of the service's own code (Ensembl/ensembl-rest, lib/EnsEMBL/REST/Controller and Model, 2025).
+GENERIC = "something bad has happened"
 REGION = re.compile(r"^(?:chr)?([\w.]+):(\d[\d,]*)(?:(?:\.\.|-|_)(\d[\d,]*))?(?::(-?1))?$")
 
 
@@ -50,7 +53,7 @@ def served(handler: Callable[..., object]) -> Callable[..., Response]:
         callback = request.args.get("callback")
         wanted = request.args.get("content-type", "application/json")
         if wanted not in ("application/json", "text/javascript"):
-            return answer({"error": f"The requested content type {wanted} is not available here"}, 415)
+            return answer({"error": GENERIC}, 415)
         try:
             whole = recorded(request)
             return answer(handler(request, **path) if whole is None else whole, callback=callback)
@@ -79,6 +82,28 @@ def _aliases(entry: sqlite3.Row) -> set[str]:
     names = {alias.lower() for alias in (entry["aliases"] or "").split("|") if alias}
     names |= {(entry["display_name"] or "").lower(), f"{short[0][0]}_{short[-1]}"}
     return names - {""}
+
+
+def refuses(message: str = GENERIC, status: int = 400) -> Callable[..., Response]:
+    """A handler for an endpoint without sourced content: the service's words for an unknown thing."""
+
+    @served
+    def handler(request: Request, **parts: str) -> object:
+        if "name" in parts:
+            species(parts["name"])
+        raise Refusal(message.format(**parts), status)
+
+    return handler
+
+
+def nothing() -> Callable[..., Response]:
+    """A handler for an endpoint without sourced content that lists nothing for an unknown thing."""
+
+    @served
+    def handler(request: Request, **parts: str) -> object:
+        return []
+
+    return handler
 
 
 def flag(request: Request, name: str) -> bool:
