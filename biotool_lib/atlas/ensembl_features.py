@@ -78,7 +78,7 @@ def overlapping(request: Request, plain: str, seq_region: str, start: int, end: 
                 found = [e for e in found if e["biotype"] == biotype]
             out += [kept(SHAPES[kind](e) | place(e)) for e in found]
         elif kind == "variation" and plain == "homo_sapiens":
-            unanswerable(request, ("variant_set",), "No features found")
+            unanswerable(request, ("variant_set",), f"No VariationSet found with short name: {request.args.get('variant_set')}")
             found = rows('SELECT * FROM variants WHERE seq_region = ? AND "end" >= ? AND "start" <= ? ORDER BY "start", id', seq_region, start, end)
             term = request.args.get("so_term")
             out += [variation_feature(e) for e in found if not term or e["most_severe_consequence"] == term]
@@ -205,7 +205,7 @@ def sequence_id(request: Request, identifier: str) -> object:
 def sequence_region(request: Request, name: str, text: str) -> object:
     """The sequence of a region of the mitochondrial genome, the only one that is held here."""
     plain = species(name)["name"]
-    seq_region, start, end, strand = slice_of(plain, text)
+    seq_region, start, end, strand = slice_of(plain, text, longest=10_000_000)
     unanswerable(request, ("mask", "mask_feature", "coord_system", "coord_system_version"), f"No slice found for location {text}")
     genome = row("SELECT * FROM genome_sequences WHERE species = ? AND seq_region = ?", plain, seq_region)
     if genome is None:

@@ -73,7 +73,7 @@ def assembly(request: Request, name: str) -> object:
     plain = species(name)["name"]
     found = sorted(rows("SELECT * FROM chromosomes WHERE species = ?", plain), key=lambda e: place(e["name"]))
     if not found or flag(request, "bands") or flag(request, "synonyms"):
-        raise Refusal(f"Could not fetch adaptor for species {name}")
+        raise Refusal(GENERIC)
     return {"default_coord_system_version": found[0]["assembly"],
             "karyotype": [e["name"] for e in found if e["coord_system"] == "chromosome"],
             "top_level_region": [{"name": e["name"], "length": e["length"], "coord_system": e["coord_system"]} for e in found]}
@@ -85,7 +85,7 @@ def assembly_region(request: Request, name: str, region_name: str) -> object:
     plain = species(name)["name"]
     found = row("SELECT * FROM chromosomes WHERE species = ? AND name = ?", plain, region_name)
     if found is None or flag(request, "bands") or flag(request, "synonyms"):
-        raise Refusal(f"No slice found for {region_name}")
+        raise Refusal(f"No slice found for location {region_name}")
     chromosome = found["coord_system"] == "chromosome"
     return {"assembly_exception_type": "REF", "coordinate_system": found["coord_system"], "assembly_name": found["assembly"],
             "is_chromosome": 1 if chromosome else 0, "length": found["length"]} | ({} if region_name == "MT" else {"is_circular": 0})
