@@ -12,42 +12,53 @@ from .collect_ensembl_tables import read_plain, write
 
 # Group -> kind -> SO number (or none) -> biotypes; core/biotype.txt at 1d032f9b, only those of the core databases.
 _PSEUDO = ("IG_J_pseudogene IG_V_pseudogene IG_pseudogene Mt_tRNA_pseudogene miRNA_pseudogene misc_RNA_pseudogene processed_pseudogene "
-           "pseudogene rRNA_pseudogene scRNA_pseudogene snRNA_pseudogene snoRNA_pseudogene tRNA_pseudogene transcribed_processed_pseudogene "
-           "transcribed_unitary_pseudogene transcribed_unprocessed_pseudogene unitary_pseudogene unprocessed_pseudogene TR_V_pseudogene "
-           "IG_C_pseudogene TR_J_pseudogene translated_processed_pseudogene translated_unprocessed_pseudogene IG_D_pseudogene")
+           "pseudogene rRNA_pseudogene scRNA_pseudogene snRNA_pseudogene snoRNA_pseudogene tRNA_pseudogene "
+           "transcribed_processed_pseudogene transcribed_unitary_pseudogene transcribed_unprocessed_pseudogene unitary_pseudogene "
+           "unprocessed_pseudogene TR_V_pseudogene IG_C_pseudogene TR_J_pseudogene translated_processed_pseudogene "
+           "translated_unprocessed_pseudogene IG_D_pseudogene")
 BIOTYPES = {
     ("coding", "gene"): {
-        "0001217": "IG_C_gene IG_D_gene IG_J_gene IG_V_gene polymorphic_pseudogene protein_coding IG_Z_gene IG_M_gene TR_V_gene TR_C_gene TR_J_gene "
-                   "TR_D_gene IG_LV_gene nontranslating_CDS", "": "unknown_likely_coding"},
+        "0001217": "IG_C_gene IG_D_gene IG_J_gene IG_V_gene polymorphic_pseudogene protein_coding IG_Z_gene IG_M_gene TR_V_gene "
+                   "TR_C_gene TR_J_gene TR_D_gene IG_LV_gene nontranslating_CDS",
+        "": "unknown_likely_coding"},
     ("coding", "transcript"): {
-        "0000478": "IG_C_gene TR_C_gene", "0000458": "IG_D_gene TR_D_gene", "0000470": "IG_J_gene TR_J_gene", "0000466": "IG_V_gene TR_V_gene",
-        "3000000": "TR_gene IG_M_gene IG_Z_gene IG_LV_gene",
-        "0000234": "nonsense_mediated_decay polymorphic_pseudogene protein_coding non_stop_decay nontranslating_CDS", "": "unknown_likely_coding"},
+        "0000478": "IG_C_gene TR_C_gene", "0000458": "IG_D_gene TR_D_gene", "0000470": "IG_J_gene TR_J_gene",
+        "0000466": "IG_V_gene TR_V_gene", "3000000": "TR_gene IG_M_gene IG_Z_gene IG_LV_gene",
+        "0000234": "nonsense_mediated_decay polymorphic_pseudogene protein_coding non_stop_decay nontranslating_CDS",
+        "": "unknown_likely_coding"},
     ("pseudogene", "gene"): {"0000336": _PSEUDO},
     ("pseudogene", "transcript"): {"0000516": f"{_PSEUDO} disrupted_domain"},
     ("lnoncoding", "gene"): {
-        "0001263": "lincRNA non_coding processed_transcript sense_intronic ambiguous_orf retained_intron sense_overlapping lncRNA macro_lncRNA "
-                   "antitoxin ribozyme antisense", "0002185": "bidirectional_promoter_lncRNA", "": "3prime_overlapping_ncRNA ncRNA_host"},
+        "0001263": "lincRNA non_coding processed_transcript sense_intronic ambiguous_orf retained_intron sense_overlapping lncRNA "
+                   "macro_lncRNA antitoxin ribozyme antisense",
+        "0002185": "bidirectional_promoter_lncRNA", "": "3prime_overlapping_ncRNA ncRNA_host"},
     ("lnoncoding", "transcript"): {
-        "0001877": "ambiguous_orf lincRNA non_coding processed_transcript retained_intron sense_intronic sense_overlapping ribozyme antitoxin "
-                   "macro_lncRNA lncRNA antisense", "0002120": "3prime_overlapping_ncRNA", "": "ncRNA_host bidirectional_promoter_lncRNA"},
+        "0001877": "ambiguous_orf lincRNA non_coding processed_transcript retained_intron sense_intronic sense_overlapping ribozyme "
+                   "antitoxin macro_lncRNA lncRNA antisense",
+        "0002120": "3prime_overlapping_ncRNA", "": "ncRNA_host bidirectional_promoter_lncRNA"},
     ("snoncoding", "gene"): {
-        "0001263": "Mt_rRNA Mt_tRNA miRNA ncRNA rRNA snRNA snlRNA snoRNA tRNA scRNA RNase_MRP_RNA RNase_P_RNA SRP_RNA pre_miRNA class_I_RNA "
-                   "class_II_RNA piRNA vaultRNA scaRNA sRNA CRISPR", "": "known_ncRNA"},
+        "0001263": "Mt_rRNA Mt_tRNA miRNA ncRNA rRNA snRNA snlRNA snoRNA tRNA scRNA RNase_MRP_RNA RNase_P_RNA SRP_RNA pre_miRNA "
+                   "class_I_RNA class_II_RNA piRNA vaultRNA scaRNA sRNA CRISPR",
+        "": "known_ncRNA"},
     ("snoncoding", "transcript"): {
-        "0000252": "Mt_rRNA rRNA", "0000253": "Mt_tRNA tRNA", "0000276": "miRNA", "0000655": "ncRNA known_ncRNA", "0000274": "snRNA snlRNA sRNA",
-        "0000275": "snoRNA", "0000013": "scRNA scaRNA", "0000385": "RNase_MRP_RNA", "0000386": "RNase_P_RNA", "0001244": "pre_miRNA",
-        "0000584": "tmRNA", "0000590": "SRP_RNA", "0000990": "class_I_RNA", "0000989": "class_II_RNA", "0001035": "piRNA", "0001459": "CRISPR",
-        "0002040": "vaultRNA"},
-    ("mnoncoding", "gene"): {"0001263": "misc_RNA"}, ("mnoncoding", "transcript"): {"0000655": "misc_RNA"},
-    ("LRG", "gene"): {"": "LRG_gene"}, ("LRG", "transcript"): {"": "LRG_gene"},
-    ("undefined", "gene"): {"": "TEC"}, ("undefined", "transcript"): {"0002139": "TEC"},
-    ("no_group", "gene"): {"0000111": "transposable_element"}, ("no_group", "transcript"): {"0000101": "transposable_element"},
+        "0000252": "Mt_rRNA rRNA", "0000253": "Mt_tRNA tRNA", "0000276": "miRNA", "0000655": "ncRNA known_ncRNA",
+        "0000274": "snRNA snlRNA sRNA", "0000275": "snoRNA", "0000013": "scRNA scaRNA", "0000385": "RNase_MRP_RNA",
+        "0000386": "RNase_P_RNA", "0001244": "pre_miRNA", "0000584": "tmRNA", "0000590": "SRP_RNA", "0000990": "class_I_RNA",
+        "0000989": "class_II_RNA", "0001035": "piRNA", "0001459": "CRISPR", "0002040": "vaultRNA"},
+    ("mnoncoding", "gene"): {"0001263": "misc_RNA"},
+    ("mnoncoding", "transcript"): {"0000655": "misc_RNA"},
+    ("LRG", "gene"): {"": "LRG_gene"},
+    ("LRG", "transcript"): {"": "LRG_gene"},
+    ("undefined", "gene"): {"": "TEC"},
+    ("undefined", "transcript"): {"0002139": "TEC"},
+    ("no_group", "gene"): {"0000111": "transposable_element"},
+    ("no_group", "transcript"): {"0000101": "transposable_element"},
 }
 # core/analysis.txt at 1be16ce0.
-ANALYSES = ("ensembl xrefexoneratedna human_cdna2genome xrefexonerateprotein xrefchecksum ncrna rfamblast ensembl_havana_gene ensembl_havana_transcript "
-            "vertrna_havana uniprot_sw_havana uniprot_tr_havana pfam superfamily smart seg pfscan prints ccds havana est2genome_human_havana "
-            "est2genome_other_havana human_cdna est2genome_mouse_havana human_protein tigrfam human_est ncoils assembly_patch_ensembl firstef cpg eponine")
+ANALYSES = ("ensembl xrefexoneratedna human_cdna2genome xrefexonerateprotein xrefchecksum ncrna rfamblast ensembl_havana_gene "
+            "ensembl_havana_transcript vertrna_havana uniprot_sw_havana uniprot_tr_havana pfam superfamily smart seg pfscan prints ccds "
+            "havana est2genome_human_havana est2genome_other_havana human_cdna est2genome_mouse_havana human_protein tigrfam human_est "
+            "ncoils assembly_patch_ensembl firstef cpg eponine")
 # variation/source.txt at 5341a356.
 _DBSNP = "http://www.ncbi.nlm.nih.gov/projects/SNP/"
 VARIATION_SOURCES = [
@@ -66,7 +77,8 @@ SPECIES_SETS = [
 ]
 # t/info.t.
 PROJECTIONS = {"mus_musculus": "M.mus patch projections", "homo_sapiens": "H.sap patch projections"}
-# core/protein_feature.txt at 1be16ce0 and core/translation.txt at 39efc1a0: start-end[/start-end of the domain model] per feature.
+# core/protein_feature.txt and core/analysis.txt (types) at 1be16ce0, core/translation.txt at 39efc1a0:
+# start-end[/start-end of the domain model] per feature.
 PROTEIN_FEATURES = {
     ("ENSP00000296839.2", "ENST00000296839"): {
         ("Pfam", "PF00250"): "119-215/1-96", ("Superfamily", "SSF46785"): "117-215", ("Smart", "SM00339"): "117-208/1-99",
@@ -75,12 +87,13 @@ PROTEIN_FEATURES = {
         ("Prints", "PR00053"): "119-132 140-157 163-180"},
     ("ENSP00000370194.4", "ENST00000380815"): {
         ("Pfam", "PF01370"): "26-274/1-238", ("Pfam", "PF04321"): "27-219/4-160", ("Superfamily", "SSF51735"): "25-364",
-        ("", "TIGR01472"): "24-365/1-341"},
+        ("TIGRfam", "TIGR01472"): "24-365/1-341"},
     ("ENSP00000371073.2", "ENST00000381657"): {
         ("Pfam", "PF00388"): "84-183/24-120", ("Superfamily", "SSF51695"): "18-319", ("Smart", "SM00148"): "33-202/1-182",
         ("Prosite_profiles", "PS50007"): "35-179"},
     ("ENSP00000375080.3", "ENST00000390665"): {
-        ("Superfamily", "SSF47473"): "298-479 122-288", ("low_complexity", "Seg"): "68-91 326-339", ("Prosite_profiles", "PS50222"): "388-423"},
+        ("Superfamily", "SSF47473"): "298-479 122-288", ("low_complexity", "Seg"): "68-91 326-339",
+        ("Prosite_profiles", "PS50222"): "388-423"},
 }
 # Names of the complexes 1, 468, 469 and 470, which the table of frequencies numbers; funcgen tables and t/regulatory.t.
 COMPLEXES = {"ENSPFM0001": ["IRF8", "IRF9", "IRF5", "IRF4"]}
@@ -139,9 +152,12 @@ def matrices(tables: Path) -> list[list[object]]:
     counts: dict[str, dict[int, dict[str, str]]] = {}
     for _, matrix, position, letter, count in read_plain(tables / "ensembl_funcgen_rest.binding_matrix_frequencies.txt"):
         counts.setdefault(matrix, {}).setdefault(int(position), {})[letter] = count
-    return [[stable, name, threshold, origin, "|".join(COMPLEXES[stable]),
-             "|".join(" ".join(places[position][letter] for letter in "ACGT") for position in sorted(places)), "ensembl_funcgen_testdb"]
-            for number, name, threshold, origin, stable in read_plain(tables / "ensembl_funcgen_rest.binding_matrix.txt") for places in [counts[number]]]
+    found: list[list[object]] = []
+    for number, name, threshold, origin, stable in read_plain(tables / "ensembl_funcgen_rest.binding_matrix.txt"):
+        places = counts[number]
+        elements = "|".join(" ".join(places[position][letter] for letter in "ACGT") for position in sorted(places))
+        found.append([stable, name, threshold, origin, "|".join(COMPLEXES[stable]), elements, "ensembl_funcgen_testdb"])
+    return found
 
 
 def collect(tables: Path, out: Path, mane: dict[str, str]) -> dict[str, int]:

@@ -143,8 +143,8 @@ def overlap_translation(request: Request, identifier: str) -> object:
     out: list[dict[str, object]] = []
     if kind == "Translation" and "protein_feature" in wanted:
         source = request.args.get("type")
-        out += [domain(e, transcript) for e in rows('SELECT * FROM translation_features WHERE translation = ? ORDER BY "start", id', transcript["translation"])
-                if not source or (e["type"] or "").lower() == source.lower()]
+        found = rows('SELECT * FROM translation_features WHERE translation = ? ORDER BY "start", id', transcript["translation"])
+        out += [domain(e, transcript) for e in found if not source or e["type"].lower() == source.lower()]
     if kind == "Translation" and transcript["exons_known"] and transcript["protein_length"] and transcript["cds_start"]:
         out += exon_stretches(transcript) if "translation_exon" in wanted else []
         out += split_residues(transcript) if "residue_overlap" in wanted else []

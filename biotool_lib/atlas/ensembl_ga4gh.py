@@ -26,9 +26,9 @@ API = {"beaconId": "org.ensembl.rest", "apiVersion": "v2.0.0"}
 UNDATED = {"createDateTime": None, "updateDateTime": None, "testMode": False}
 ORGANIZATION = {
     "id": "ebi", "name": "EMBL European Bioinformatics Institute",
-    "description": "The European Bioinformatics Institute (EMBL-EBI) is part of EMBL, an international, innovative and interdisciplinary research "
-                   "organisation funded by 26 member states and two associate member states to provide the infrastructure needed to share data "
-                   "openly in the life sciences.",
+    "description": "The European Bioinformatics Institute (EMBL-EBI) is part of EMBL, an international, innovative and interdisciplinary "
+                   "research organisation funded by 26 member states and two associate member states to provide the infrastructure "
+                   "needed to share data openly in the life sciences.",
     "address": "EMBL-EBI, Wellcome Genome Campus, Hinxton, Cambridgeshire, CB10 1SD, UK",
     "welcomeUrl": "https://www.ebi.ac.uk/", "contactUrl": "https://www.ebi.ac.uk/support/", "logoUrl": None, "info": None,
 }
@@ -52,8 +52,8 @@ def current_set() -> str:
 @served
 def beacon(request: Request) -> object:
     """What the Beacon says about itself."""
-    meta = {**API, "description": "Human variant data from the Ensembl database", "version": version(), "alternativeUrl": "https://www.ensembl.org",
-            **UNDATED, "returnedSchemas": [{"entityType": "info", "schema": ""}]}
+    meta = {**API, "description": "Human variant data from the Ensembl database", "version": version(),
+            "alternativeUrl": "https://www.ensembl.org", **UNDATED, "returnedSchemas": [{"entityType": "info", "schema": ""}]}
     return {"meta": meta, "response": {"apiVersion": API["apiVersion"], "id": API["beaconId"], "name": f"EBI - Ensembl {ASSEMBLY}",
                                        "welcomeUrl": "https://rest.ensembl.org", "organization": ORGANIZATION, "environment": "prod"}}
 
@@ -98,8 +98,8 @@ def beacon_query(request: Request) -> object:
     schemas = [{"entityType": "genomicVariant", "schema": ""}]
     summary: dict[str, Any] = {"apiVersion": API["apiVersion"], "requestedSchemas": schemas, "pagination": {"limit": 0, "skip": 0},
                                "requestedGranularity": "record", "includeResultsetResponses": include}
-    body: dict[str, Any] = {"meta": {**API, **UNDATED, "returnedSchemas": schemas, "receivedRequestSummary": summary, "includeResultsetResponses": include},
-                            "response": {"resultSets": None}, "responseSummary": {"exists": None, "numTotalResults": 0}}
+    meta = {**API, **UNDATED, "returnedSchemas": schemas, "receivedRequestSummary": summary, "includeResultsetResponses": include}
+    body: dict[str, Any] = {"meta": meta, "response": {"resultSets": None}, "responseSummary": {"exists": None, "numTotalResults": 0}}
     wrong = complaint(asked)
     if wrong:
         return body | {"error": {"errorCode": 400, "errorMessage": wrong}}
@@ -185,7 +185,8 @@ def feature(request: Request, what: str) -> object:
     if re.search(r"ENST\d+\.\d+", what):
         return transcript_feature(what)
     if "ENSG" in what:
-        entry = row("SELECT * FROM genes WHERE id = ? AND version = ? AND complete = 1 AND species = 'homo_sapiens'", bare(what), what.rpartition(".")[2])
+        entry = row("SELECT * FROM genes WHERE id = ? AND version = ? AND complete = 1 AND species = 'homo_sapiens'", bare(what),
+                    what.rpartition(".")[2])
         if entry is None:
             raise Refusal(f" Cannot find gene feature for id {what}")
         inside = rows("SELECT id, version FROM transcripts WHERE gene = ? ORDER BY id", entry["id"])
