@@ -307,35 +307,6 @@ def test_transcribed_spans_are_checked():
         assert mane_row is None or (gene["start"] <= mane_row["start"] and gene["end"] >= mane_row["end"] and gene["strand"] == mane_row["strand"]), symbol
 
 
-def test_every_fact_names_a_source():
-    tables = [row["name"] for row in store.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    keys = {row["key"] for table in tables if table.startswith("sources_") for row in store.rows(f'SELECT key FROM "{table}"')}
-    bare = []
-    for table in tables:
-        if "source" not in {column["name"] for column in store.rows(f'PRAGMA table_info("{table}")')}:
-            bare.append(table)
-            continue
-        used = {key for row in store.rows(f'SELECT DISTINCT source FROM "{table}"') for key in row["source"].split("|")}
-        assert used and used <= keys, (table, used - keys)
-    # Lists about the atlas itself, not facts.
-    assert {table for table in bare if not table.startswith("sources_")} == {"ensembl_gaps"}
-
-
-def test_what_is_not_sourced_is_listed_and_everything_else_answers():
-    from biotool_lib.catalogue import tools
-
-    nothing: tuple = ([], {}, {"species": []}, {"mappings": []})
-    silent, count = set(), 0
-    for tool in tools().values():
-        if tool.database == "ensembl":
-            count += 1
-            status, body = get(prepare(tool.name, dict(tool.example)).url.removeprefix("https://rest.ensembl.org"))
-            if status != 200 or body in nothing:
-                silent.add(tool.name)
-    assert silent == {row["function"] for row in store.rows("SELECT function FROM ensembl_gaps")}
-    assert count - len(silent) == 66
-
-
 def proposed(most: int | None = None) -> list[tuple[str, dict]]:
     """Calls of every plan: as many things as its limit says (or `most`), and every option for the first of them."""
     calls = []

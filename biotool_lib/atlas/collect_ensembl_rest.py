@@ -98,27 +98,6 @@ PROTEIN_FEATURES = {
 # Names of the complexes 1, 468, 469 and 470, which the table of frequencies numbers; funcgen tables and t/regulatory.t.
 COMPLEXES = {"ENSPFM0001": ["IRF8", "IRF9", "IRF5", "IRF4"]}
 SOURCE = "ensembl_rest_testdb"
-# Functions of which the atlas can answer nothing, and what would have to be sourced for it.
-GAPS = {
-    "get_cafe_genetree_by_id": "trees of family sizes (CAFE); the only public one is cut for a test",
-    "get_cafe_genetree_by_member_id": "trees of family sizes (CAFE)",
-    "get_cafe_genetree_by_member_symbol": "trees of family sizes (CAFE)",
-    "get_info_divisions": "the metadata database of genomes",
-    "get_info_eg_version": "the release of the metadata database of genomes",
-    "get_info_genomes": "genome records: assembly accession, base count, what each genome has",
-    "get_info_genomes_accession": "sequence accessions of genomes",
-    "get_info_genomes_assembly": "genome records by assembly accession",
-    "get_info_genomes_division": "genome records of a division",
-    "get_info_genomes_taxonomy": "genome records of a taxon",
-    "get_variation_by_pmcid": "which variants the service links to an article",
-    "get_variation_by_pmid": "which variants the service links to an article",
-    "get_ld_region": "every pair of a region; only pairs around single variants are recorded",
-    "get_ga4gh_callsets": "when a sample's calls were created and changed",
-    "get_ga4gh_references": "MD5 digests and accessions of the sequences of GRCh38",
-    "get_ga4gh_referencesets": "the digest of the assembly and its accessions",
-    "get_ga4gh_variants": "genotype files of the 1000 Genomes Project",
-    "get_transcript_haplotypes": "phased genotypes of the 1000 Genomes Project",
-}
 
 
 def species_sets(tables: Path) -> list[list[object]]:
@@ -174,5 +153,4 @@ def collect(tables: Path, out: Path, mane: dict[str, str]) -> dict[str, int]:
         "translation_features": ("translation:key type id start:int end:int hit_start:int hit_end:int source", protein_features(mane)),
         "binding_matrices": ("stable_id:key name threshold:float origin complexes elements source", matrices(tables)),
     }
-    counts = {"ensembl_gaps": write(out, "ensembl_gaps", ["function:key", "missing"], GAPS.items())}
-    return counts | {name: write(out, name, columns.split(), found) for name, (columns, found) in tables_of.items()}
+    return {name: write(out, name, columns.split(), found) for name, (columns, found) in tables_of.items()}

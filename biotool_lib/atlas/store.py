@@ -110,7 +110,22 @@ def gaps(path: Path = HERE / "gaps.tsv") -> list[dict[str, str]]:
     return [{name: cell or "" for (name, _), cell in zip(columns, line, strict=True)} for line in lines]
 
 
-def gaps_table() -> str:
-    """The gaps as a Markdown table."""
-    lines = [f"| `{one['function']}` | {one['outcome']} | {one['missing']} |" for one in gaps()]
-    return "\n".join(["| function | outcome of its example | what is missing |", "|---|---|---|", *lines]) + "\n"
+def tables() -> str:
+    """What the atlas holds, what it cannot answer and where its facts come from, as three Markdown tables under headings."""
+    held, sources = [], []
+    for path in sorted(FACTS.iterdir()):
+        columns, found = read_table(path)
+        lines = list(found)
+        if table_name(path).startswith("sources_"):
+            database = table_name(path).removeprefix("sources_")
+            rows = [{name: cell or "" for (name, _), cell in zip(columns, line, strict=True)} for line in lines]
+            sources += [f"| {database} | [{r['title']}]({r['url']}) | {r['release']} | {r['licence']} |" for r in rows]
+        else:
+            held.append(f"| `{table_name(path)}` | {len(lines):,} |")
+    missing = [f"| `{one['function']}` | {one['outcome']} | {one['missing']} |" for one in gaps()]
+    parts = [
+        ("Rows of fact", "| table | rows |\n|---|---|", held),
+        ("Gaps", "| function | outcome of its example | what is missing |\n|---|---|---|", missing),
+        ("Sources", "| facts of | source | release | terms seen |\n|---|---|---|---|", sources),
+    ]
+    return "\n".join(f"## {title}\n\n{head}\n" + "\n".join(rows) + "\n" for title, head, rows in parts)
