@@ -297,19 +297,60 @@ def test_a_damaged_row_is_not_passed_on(tmp_path, server):
 
 
 WRITER = """
-import sys
+import itertools, sys
 from pathlib import Path
+import biotool_lib as bt
 from biotool_lib.gateway.cache import Answer, Cache
-cache = Cache(Path(sys.argv[1]))
-for i in range(40):
-    cache.put(f"{sys.argv[2]} {i}", "f", "u", Answer(200, {}, b"body" * 500, "2026-01-01T00:00:00+00:00"))
+from biotool_lib.gateway.replay import Recorder
+folder, name, many = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+cache, recorder, tool = Cache(folder), Recorder(folder), bt.tools()["lookup_by_id"]
+for i in range(many) if many else itertools.count():
+    answer = Answer(200, {}, (f"{name}{i}" * 500).encode(), "2026-01-01T00:00:00+00:00")
+    cache.put(f"{name} {i}", "f", "u", answer)
+    recorder.write(tool, bt.prepare("lookup_by_id", {"id": f"{name}{i}"}), answer)
+    print(i, flush=True)
 """
 
 
-def test_several_processes_write_one_cache(tmp_path):
-    three = [python(WRITER, tmp_path, name) for name in "abc"]
-    assert [process.wait() for process in three] == [0] * 3
-    assert len(Cache(tmp_path)) == 120
+def test_several_processes_write_one_cache_and_one_recording(tmp_path):
+    three = [python(WRITER, tmp_path, name, 40) for name in "abc"]
+    assert [process.communicate()[0].split()[-1] for process in three] == ["39"] * 3
+    assert len(Cache(tmp_path)) == 120 and Cache(tmp_path).get("b 7").body == b"b7" * 500
+    assert len(bt.Client("replay", recordings=tmp_path).recordings.calls) == 120
+
+
+def test_a_kill_while_writing_leaves_whole_answers(tmp_path):
+    killed = python(WRITER, tmp_path, "a", 0)
+    while int(killed.stdout.readline()) < 20:
+        pass
+    killed.kill()
+    last = max([20, *map(int, killed.communicate()[0].split())])
+    cache = Cache(tmp_path)
+    assert len(cache) >= last and all(cache.get(f"a {i}").body for i in range(last))
+    assert len(bt.Client("replay", recordings=tmp_path).recordings.calls) >= last
+
+
+FORKED = """
+import os, sys
+import biotool_lib as bt
+client = bt.Client("live", endpoints={"rest.ensembl.org": sys.argv[1]})
+def ask(who):
+    seen = [client.call("lookup_by_id", {"id": f"{who}{i}"}) for i in range(30)]
+    assert all(s.ok and s.data["target"].endswith(s.arguments["id"]) for s in seen), [s.error for s in seen]
+ask("before")
+child = os.fork()
+ask("child" if child == 0 else "parent")
+if child == 0:
+    os._exit(0)
+sys.exit(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_client_has_connections_of_its_own(server):
+    server.behave = lambda connection, request: answer(body=json.dumps({"target": request[2]}).encode())(connection, request)
+    forked = python(FORKED, server.url)
+    assert forked.wait() == 0 and len(server.asked) == 90
 
 
 def test_record_writes_what_replay_reads(server, tmp_path):

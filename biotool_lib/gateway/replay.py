@@ -121,7 +121,8 @@ class ReplayAdapter(BaseAdapter):
             headers.setdefault("content-type", row["content_type"])
         response = build_response(request, row["status"] or 0, headers, body)
         receipt = make_receipt(row.get("recorded"), row["status"], headers, hashlib.sha256(body).hexdigest(), "recording")
-        unknown = [key for key, value in (("retrieved_at", row.get("recorded")), ("status", row["status"]), ("headers", row.get("headers"))) if value is None]
+        told = {"retrieved_at": row.get("recorded"), "status": row["status"], "headers": row.get("headers")}
+        unknown = [key for key, value in told.items() if value is None]
         response.receipt = {**receipt, "unknown": unknown} if unknown else receipt  # type: ignore[attr-defined]
         return response
 
