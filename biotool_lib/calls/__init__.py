@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from ..catalogue import InvalidArguments, canonical
+from ..catalogue import InvalidArguments, canonical, tools
 from ..common.runner import Run, dumps
 from ..files import read_yaml
 from ..gateway import Client, Observation
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_PER_FUNCTION = 60  # of recorded calls, so that no one function drowns the rest
 OPTION_SHARE = 0.4
+WORKERS = 4  # calls under way at one host: enough to keep a host's pace where an answer takes longer than the pace's step
 
 
 @cache
@@ -65,19 +68,20 @@ def _recorded(recordings: Recordings, seed: int, functions: list[str] | None) ->
 
 
 def _planned(seed: int, functions: list[str] | None, scale: float) -> Iterator[dict[str, Any]]:
-    for name in sorted(set(plans()) if functions is None else set(plans()) & set(functions)):
-        for number, plan in enumerate(plans()[name]):
-            yield from _from_plan(name, plan, random.Random(f"{seed}:{name}:{number}"), scale)
-
-
-def _from_plan(name: str, plan: Mapping[str, Any], rng: random.Random, scale: float) -> Iterator[dict[str, Any]]:
     from ..atlas.store import entities
 
-    things: list[Mapping[str, Any]] = [dict(row) for row in entities(plan["from"], plan.get("where", ""))] if plan.get("from") else [{}]
+    known = cache(entities)  # many plans draw on the same view; forgotten when all are made
+    for name in sorted(set(plans()) if functions is None else set(plans()) & set(functions)):
+        for number, plan in enumerate(plans()[name]):
+            things: list[Any] = list(known(plan["from"], plan.get("where", ""))) if plan.get("from") else [{}]
+            yield from _from_plan(name, plan, things, random.Random(f"{seed}:{name}:{number}"), scale)
+
+
+def _from_plan(name: str, plan: Mapping[str, Any], things: list[Any], rng: random.Random, scale: float) -> Iterator[dict[str, Any]]:
     rng.shuffle(things)
     wanted, seen = max(1, round(plan.get("limit", 40) * scale)), set()
     options = [(key, value) for key, values in plan.get("options", {}).items() for value in values]
-    for thing in things:
+    for thing in map(dict, things):
         arguments = {key: fill(value, thing) for key, value in plan.get("arguments", {}).items()}
         if any(value is None for value in arguments.values()):
             continue
@@ -125,10 +129,12 @@ def digest(data: Any) -> str | None:
 
 
 def enumerate_calls(run: Run, client: Client | None = None, functions: list[str] | None = None, scale: float = 1.0,
-                    progress: bool | None = None) -> pd.DataFrame:
-    """Propose and execute calls into `calls.jsonl`; interrupted, it goes on where it stopped.
+                    progress: bool | None = None, workers: int = WORKERS) -> pd.DataFrame:
+    """Propose and execute calls into `calls.jsonl`; interrupted or killed, it goes on where it stopped and repeats nothing.
 
-    Returns one row a call. Example: `enumerate_calls(Run("runs/laptop"))`
+    The hosts work at once, each in a process of its own; with a live client each has `workers` threads, at the pace that the client
+    keeps. Recordings answer one call after the other. Returns one row a call, in an order that does not depend on who answered first.
+    Raises BioToolError if a process that makes the calls is killed alone. Example: `enumerate_calls(Run("runs/laptop"))`
     """
     import pandas as pd
 
@@ -136,13 +142,53 @@ def enumerate_calls(run: Run, client: Client | None = None, functions: list[str]
     stage = run.stage("calls", writes=["calls.jsonl"], settings={"functions": functions, "scale": scale})
     if not stage.done:
         proposed = propose(client, run.seed, functions, scale)
-        rows = run.resume(stage, proposed, lambda call: row(call, client.call(call["name"], call["arguments"])),
-                          label="calls", progress=progress)
+        rows = run.resume(stage, proposed, _executor(client), label="calls", progress=progress, tally="outcome",
+                          lane=None if client.backend == "replay" else _host, workers=workers if client.backend == "live" else 1)
         run.write("calls.jsonl", rows)
         stage.finish(len(rows), outcomes=dict(sorted(Counter(r["outcome"] for r in rows).items())),
                      functions=dict(sorted(Counter(r["name"] for r in rows).items())))
         run.tidy(stage)
     return pd.DataFrame(run.read("calls.jsonl"))
+
+
+def _executor(client: Client) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Executes calls; where hosts work at once, each thread has a client of its own, since sessions are not made to be shared."""
+    if client.backend == "replay":
+        return lambda call: row(call, client.call(call["name"], call["arguments"]))
+    own = threading.local()
+
+    def execute(call: Mapping[str, Any]) -> dict[str, Any]:
+        if not hasattr(own, "client"):
+            own.client = client.twin()
+        return row(call, own.client.call(call["name"], call["arguments"]))
+
+    return execute
+
+
+def _host(call: Mapping[str, Any]) -> str:
+    return urlsplit(tools()[call["name"]].base).hostname or ""
+
+
+def coverage(run: Run) -> pd.DataFrame:
+    """How far the calls of a run cover the catalogue: one row a function, in the catalogue's order.
+
+    Columns: `database`; `proposed` calls and, of these, `ok`, `empty` and `other`; `parameters_used`, how many different ones
+    they have, of the function's `parameters`. Raises MissingArtefact before the enumeration. Example: `coverage(Run("runs/laptop")).sum()`
+    """
+    import pandas as pd
+
+    table: dict[str, dict[str, Any]] = {
+        tool.name: {"database": tool.database, "proposed": 0, "ok": 0, "empty": 0, "other": 0, "parameters_used": 0, "parameters": len(tool.parameters)}
+        for tool in tools().values()
+    }
+    used: dict[str, set[str]] = {name: set() for name in table}
+    for call in run.read("calls.jsonl"):
+        counts = table[call["name"]]
+        counts["proposed"] += 1
+        counts[call["outcome"] if call["outcome"] in ("ok", "empty") else "other"] += 1
+        used[call["name"]].update(call["arguments"])
+        counts["parameters_used"] = len(used[call["name"]])
+    return pd.DataFrame.from_dict(table, orient="index").rename_axis("name")
 
 
 def run_client(run: Run) -> Client:

@@ -8,7 +8,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidParameter, MissingArtefact, Problem
+from .lanes import appending, in_lanes
 
 PACKAGE = Path(__file__).parents[1]
 _STAMPED = ("torch", "transformers", "trl", "peft", "datasets", "tokenizers", "scikit-learn", "numpy", "pandas", "requests")
@@ -158,20 +161,31 @@ class Run:
         return read_jsonl(self.path / name)
 
     def resume(self, stage: Stage, items: list[dict[str, Any]], work: Callable[[dict[str, Any]], dict[str, Any]],
-               *, identity: str = "id", label: str = "", progress: bool | None = None) -> list[dict[str, Any]]:
+               *, identity: str = "id", label: str = "", progress: bool | None = None, tally: str | None = None,
+               lane: Callable[[dict[str, Any]], str] | None = None, workers: int = 1) -> list[dict[str, Any]]:
         """Do `work` once for every item, appending each result as it comes; after a kill only the rest is done.
 
-        Items have a key `identity`, and so have results. Returns the results in the order of the items.
+        Items have a key `identity`, and so have results; the progress bar counts the results' values of `tally`. With `lane`,
+        the items of different lanes are done at once, by `workers` threads in a process a lane (see common.lanes).
+        Returns the results in the order of the items, whatever the order in which they came.
         """
         part = self.part(stage)
-        results = intact_rows(part, identity)
-        todo = [item for item in items if item[identity] not in results]
-        with part.open("a", encoding="utf-8") as handle:
-            for item in track(todo, label or stage.name, progress, done=len(items) - len(todo)):
-                row = work(item)
-                handle.write(dumps(row) + "\n")
-                handle.flush()
-                results[row[identity]] = row
+        with appending(part) as file:
+            results = intact_rows(part, identity)
+            todo = [item for item in items if item[identity] not in results]
+
+            def keep(row: dict[str, Any]) -> None:
+                file.write(dumps(row))
+
+            done = in_lanes(todo, work, keep, lane, workers) if lane else _one_by_one(todo, work, keep)
+            counts = Counter(results[item[identity]][tally] for item in items if item[identity] in results) if tally else Counter()
+            with closing(done), bar(label or stage.name, len(items), progress, done=len(items) - len(todo)) as shown:
+                for row in done:
+                    results[row[identity]] = row
+                    if tally:
+                        counts[row[tally]] += 1
+                        shown.set_postfix_str(", ".join(f"{key} {n}" for key, n in counts.most_common()), refresh=False)
+                    shown.update()
         return [results[item[identity]] for item in items]
 
     def part(self, stage: Stage) -> Path:
@@ -185,7 +199,10 @@ class Run:
 
 
 def intact_rows(part: Path, identity: str) -> dict[str, dict[str, Any]]:
-    """Rows of a partial file; a last line that a kill cut off is removed from the file."""
+    """Rows of a partial file; a last line that a kill cut off is removed from the file.
+
+    Where several processes appended and were all killed, a cut line can stand in the middle: it is no row, and its work is done again.
+    """
     rows: dict[str, dict[str, Any]] = {}
     if not part.exists():
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -195,22 +212,38 @@ def intact_rows(part: Path, identity: str) -> dict[str, dict[str, Any]]:
     for line in content.splitlines(keepends=True):
         if not line.endswith(b"\n"):
             break
-        row = json.loads(line)
-        rows[row[identity]] = row
         intact += len(line)
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        rows[row[identity]] = row
     if intact < len(content):
         with part.open("r+b") as handle:
             handle.truncate(intact)
     return rows
 
 
-def track(items: Iterable[Any], label: str, progress: bool | None = None, done: int = 0) -> Iterable[Any]:
-    """A progress bar over items: shown on a terminal, or where `progress` says so."""
+def _one_by_one(items: Iterable[dict[str, Any]], work: Callable[[dict[str, Any]], dict[str, Any]],
+                keep: Callable[[dict[str, Any]], None]) -> Generator[dict[str, Any]]:
+    for item in items:
+        row = work(item)
+        keep(row)
+        yield row
+
+
+def bar(label: str, total: int, progress: bool | None = None, done: int = 0, items: Iterable[Any] | None = None):
+    """A progress bar with its rate: shown on a terminal, or where `progress` says so."""
     from tqdm.auto import tqdm
 
     shown = sys.stderr.isatty() if progress is None else progress
+    return tqdm(items, desc=label, initial=done, total=total, disable=not shown)
+
+
+def track(items: Iterable[Any], label: str, progress: bool | None = None, done: int = 0) -> Iterable[Any]:
+    """Items with a progress bar over them, as `bar` shows it."""
     items = list(items)
-    return tqdm(items, desc=label, initial=done, total=len(items) + done, disable=not shown)
+    return bar(label, len(items) + done, progress, done, items)
 
 
 def load_run(path: str | Path) -> dict[str, Any]:
