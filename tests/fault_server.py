@@ -79,6 +79,8 @@ FAULTS = {
     "500": (answer(500, b"oops", "text/plain"), "server_error"),
     "502": (answer(502, b"<html>Bad Gateway</html>", "text/html"), "server_error"),
     "503": (answer(503, b"", "text/html"), "server_error"),
+    "500 packed badly": (answer(500, b"no gzip", Content_Encoding="gzip"), "server_error"),
+    "404 that floods": (answer(404, b" " * 2**22), "bad_body"),
     "reset": (reset, "transport_error"),
     "hang": (hang, "transport_error"),
     "slow drip": (drip_body, "transport_error"),

@@ -193,8 +193,13 @@ class LiveAdapter(HTTPAdapter):
             reason = getattr(problem.args[0] if problem.args else None, "reason", None)
             unsent = isinstance(reason, NewConnectionError | ConnectTimeoutError)
             raise Unanswered("transport_error", scrub(f"{type(problem).__name__}: {problem}"), unsent) from None
-        packed = self._read(response, end)
-        body = unpack(packed, response.headers.pop("content-encoding", ""), self.limits.body)
+        encoding = response.headers.pop("content-encoding", "")
+        try:
+            body = unpack(self._read(response, end), encoding, self.limits.body)
+        except Unanswered as problem:
+            if problem.outcome != "bad_body" or response.status_code not in REPEATED:
+                raise
+            body = b""  # the status says enough, and may pass
         response._content = _without_key(body)
         for name, value in list(response.headers.items()):
             response.headers[name] = scrub(value)
@@ -245,7 +250,7 @@ def _led_on(outward, response):
         same = (target.scheme, target.hostname, target.port) == (here.scheme, here.hostname, here.port)
         if not same or outward.method != "GET":
             why = f"HTTP {response.status_code}: redirected to {target.scheme}://{target.netloc}, which is not followed"
-            raise Unanswered("transport_error", why)
+            raise Unanswered("transport_error", scrub(why))
         moved = outward.copy()
         moved.prepare_url(target.geturl(), None)
     except (ValueError, requests.RequestException) as problem:
@@ -310,6 +315,8 @@ def with_identity(request, key: bool = True):
     request = request.copy()
     request.headers.update({"User-Agent": f"biotool-book/{_release()}", "Accept-Encoding": "gzip"})
     host = urlsplit(request.url).hostname
+    if host == NCBI[1]:  # asked so rarely that a kept connection may have died: a submission sent over it would be lost
+        request.headers["Connection"] = "close"
     if host in NCBI:
         extra = {"tool": "biotool-book"}
         if key:
