@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import socket
@@ -15,7 +16,9 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-os.environ["BIOTOOL_CACHE"] = tempfile.mkdtemp(prefix="biotool-tests-")  # no test reads or writes the user's own cache
+_CACHE = tempfile.TemporaryDirectory(prefix="biotool-tests-", ignore_cleanup_errors=True)
+atexit.register(_CACHE.cleanup)
+os.environ["BIOTOOL_CACHE"] = _CACHE.name  # no test reads or writes the user's own cache
 ROOT = Path(__file__).parents[1]
 RECORDED = Path(os.environ.get("BIOTOOL_RECORDED", ROOT.parent / "shared" / "recorded"))
 NO_RECORDINGS = f"no recordings at {RECORDED}; set BIOTOOL_RECORDED to a folder with an index.jsonl"

@@ -5,13 +5,20 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import socket
 import socketserver
 import struct
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
+
+import biotool_lib as bt
+from biotool_lib.gateway.live import Limits
+from biotool_lib.gateway.pacing import RATES
 
 BLAST_WAITING = b"<html><!--QBlastInfoBegin\n\tStatus=WAITING\nQBlastInfoEnd--></html>"
 
@@ -72,6 +79,8 @@ FAULTS = {
     "500": (answer(500, b"oops", "text/plain"), "server_error"),
     "502": (answer(502, b"<html>Bad Gateway</html>", "text/html"), "server_error"),
     "503": (answer(503, b"", "text/html"), "server_error"),
+    "500 packed badly": (answer(500, b"no gzip", Content_Encoding="gzip"), "server_error"),
+    "404 that floods": (answer(404, b" " * 2**22), "bad_body"),
     "reset": (reset, "transport_error"),
     "hang": (hang, "transport_error"),
     "slow drip": (drip_body, "transport_error"),
@@ -167,6 +176,28 @@ def blast_service(ready_after=2, rtoe=0, report=REPORT, put=None):
         waiting = looks[rid] < ready_after
         return answer(200, BLAST_WAITING if waiting else report, "text/html" if waiting else "application/json")(connection, request)
     return behave
+
+
+QUICK = Limits(deadline=30, retries=2, backoff=0.02, poll=0.3, first_poll=0.1)
+SEARCH = {"query": "MKV", "database": "swissprot", "program": "blastp"}
+
+
+def client_of(server, limits=QUICK, **options):
+    """A live client of all services, for all of which the server stands in."""
+    return bt.Client("live", endpoints=dict.fromkeys(RATES, server.url), limits=limits, **options)
+
+
+def alone(*arguments):
+    """A server in a process of its own; returns its port, and a function that ends it and tells what it was asked."""
+    process = subprocess.Popen([sys.executable, __file__, *arguments],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    port = int(process.stdout.readline())
+    return port, lambda: json.loads(process.communicate()[0])
+
+
+def python(code, *arguments, **environment):
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                            env={**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1]), **environment})
 
 
 if __name__ == "__main__":  # alone in a process of its own, so that the times are its own too; ends with its standard input

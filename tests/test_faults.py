@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from fault_server import FAULTS, FaultServer, answer, flood
+from fault_server import FAULTS, FaultServer, answer, client_of, flood
 
 import biotool_lib as bt
 from biotool_lib.gateway.cache import Cache, state_folder
@@ -23,10 +23,6 @@ SLOW = {"hang", "slow drip", "slow drip of the head"}
 @pytest.fixture(autouse=True)
 def own_state(tmp_path, monkeypatch):
     monkeypatch.setenv("BIOTOOL_CACHE", str(tmp_path / "state"))
-
-
-def client_of(server, limits=ONCE, **options):
-    return bt.Client("live", endpoints=dict.fromkeys(RATES, server.url), limits=limits, **options)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -96,6 +96,8 @@ def test_wrong_options_of_a_client_are_clear_errors(tmp_path):
             bt.Client("atlas", **{option: value})
     with pytest.raises(bt.InvalidParameter, match="map a service's host"):
         bt.Client("live", endpoints={"rest.ensembl.com": "http://127.0.0.1:1"})
+    with pytest.raises(bt.InvalidParameter, match=r"limits.rates.*did you mean 'rest.ensembl.org'"):
+        bt.Client("live", limits=Limits(rates={"rest.ensembl.com": (1, 1.0)}))
     with pytest.raises(bt.RecordingError, match="needs recordings"):
         bt.Client("replay")
     with pytest.raises(bt.RecordingError, match="is not there"):

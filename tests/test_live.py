@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
-import sys
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-from fault_server import FaultServer, answer, blast_service, most_in_a_span, reset
+from fault_server import SEARCH, FaultServer, alone, answer, blast_service, client_of, most_in_a_span, python, reset
 from werkzeug.test import Client as Browser
 
 import biotool_lib as bt
@@ -26,8 +23,6 @@ from biotool_lib.gateway.live import Limits, seconds_asked, with_identity
 from biotool_lib.gateway.pacing import KEYED, RATES, NoTurn, Pace, interval
 
 HOSTS = tuple(RATES)
-SEARCH = {"query": "MKV", "database": "swissprot", "program": "blastp"}
-QUICK = Limits(deadline=30, retries=2, backoff=0.02, poll=0.3, first_poll=0.1)
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +39,6 @@ def server():
         yield running
 
 
-def client_of(server, **options):
-    return bt.Client("live", endpoints=dict.fromkeys(HOSTS, getattr(server, "url", server)), **{"limits": QUICK, **options})
-
-
 def test_live_sends_what_prepare_says_with_who_we_are(server):
     server.behave = answer(body=b'{"id": "ENSG00000012048"}')
     seen = client_of(server).call("lookup_by_symbol", {"species": "human", "symbol": "BRCA1"})
@@ -57,16 +48,17 @@ def test_live_sends_what_prepare_says_with_who_we_are(server):
     assert seen.url == "https://rest.ensembl.org/lookup/symbol/homo_sapiens/BRCA1"
 
 
-def test_a_served_atlas_stays_labelled_as_the_atlas(server):
+def test_a_served_atlas_stays_labelled_as_the_atlas(server, tmp_path):
     def serve(connection, request):
         found = Browser(application()).get(request[2])
         answer(found.status_code, found.data, found.content_type, X_Atlas=found.headers["X-Atlas"])(connection, request)
     server.behave = serve
-    client = client_of(server)
+    client = client_of(server, record=tmp_path)
     bt.Client().call("get_info_ping")  # the facts are read before the clock runs
     seen = [client.call("lookup_by_symbol", {"species": "human", "symbol": "BRCA1"}) for _ in range(2)]
     assert [(s.outcome, s.source, s.receipt["from"]) for s in seen] == [("ok", "atlas", "network"), ("ok", "atlas", "cache")]
-    assert len(server.asked) == 1
+    again = bt.Client("replay", recordings=tmp_path).call("lookup_by_symbol", {"species": "human", "symbol": "BRCA1"})
+    assert len(server.asked) == 1 and (again.source, again.data) == ("atlas", seen[0].data)
 
 
 # Pace
@@ -87,19 +79,6 @@ while time.time() < end:
     http_.request("GET", "/")
     http_.getresponse().read()
 """
-
-
-def alone(*arguments):
-    """A server in a process of its own; returns its port, and a function that ends it and tells what it was asked."""
-    process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("fault_server.py")), *arguments],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    port = int(process.stdout.readline())
-    return port, lambda: json.loads(process.communicate()[0])
-
-
-def python(code, *arguments, **environment):
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                            env={**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1]), **environment})
 
 
 def test_four_processes_together_keep_the_limit_and_use_it(tmp_path):
@@ -297,19 +276,60 @@ def test_a_damaged_row_is_not_passed_on(tmp_path, server):
 
 
 WRITER = """
-import sys
+import itertools, sys
 from pathlib import Path
+import biotool_lib as bt
 from biotool_lib.gateway.cache import Answer, Cache
-cache = Cache(Path(sys.argv[1]))
-for i in range(40):
-    cache.put(f"{sys.argv[2]} {i}", "f", "u", Answer(200, {}, b"body" * 500, "2026-01-01T00:00:00+00:00"))
+from biotool_lib.gateway.replay import Recorder
+folder, name, many = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+cache, recorder, tool = Cache(folder), Recorder(folder), bt.tools()["lookup_by_id"]
+for i in range(many) if many else itertools.count():
+    answer = Answer(200, {}, (f"{name}{i}" * 500).encode(), "2026-01-01T00:00:00+00:00")
+    cache.put(f"{name} {i}", "f", "u", answer)
+    recorder.write(tool, bt.prepare("lookup_by_id", {"id": f"{name}{i}"}), answer)
+    print(i, flush=True)
 """
 
 
-def test_several_processes_write_one_cache(tmp_path):
-    three = [python(WRITER, tmp_path, name) for name in "abc"]
-    assert [process.wait() for process in three] == [0] * 3
-    assert len(Cache(tmp_path)) == 120
+def test_several_processes_write_one_cache_and_one_recording(tmp_path):
+    three = [python(WRITER, tmp_path, name, 40) for name in "abc"]
+    assert [process.communicate()[0].split()[-1] for process in three] == ["39"] * 3
+    assert len(Cache(tmp_path)) == 120 and Cache(tmp_path).get("b 7").body == b"b7" * 500
+    assert len(bt.Client("replay", recordings=tmp_path).recordings.calls) == 120
+
+
+def test_a_kill_while_writing_leaves_whole_answers(tmp_path):
+    killed = python(WRITER, tmp_path, "a", 0)
+    while int(killed.stdout.readline()) < 20:
+        pass
+    killed.kill()
+    last = max([20, *map(int, killed.communicate()[0].split())])
+    cache = Cache(tmp_path)
+    assert len(cache) >= last and all(cache.get(f"a {i}").body for i in range(last))
+    assert len(bt.Client("replay", recordings=tmp_path).recordings.calls) >= last
+
+
+FORKED = """
+import os, sys
+import biotool_lib as bt
+client = bt.Client("live", endpoints={"rest.ensembl.org": sys.argv[1]})
+def ask(who):
+    seen = [client.call("lookup_by_id", {"id": f"{who}{i}"}) for i in range(30)]
+    assert all(s.ok and s.data["target"].endswith(s.arguments["id"]) for s in seen), [s.error for s in seen]
+ask("before")
+child = os.fork()
+ask("child" if child == 0 else "parent")
+if child == 0:
+    os._exit(0)
+sys.exit(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_client_has_connections_of_its_own(server):
+    server.behave = lambda connection, request: answer(body=json.dumps({"target": request[2]}).encode())(connection, request)
+    forked = python(FORKED, server.url)
+    assert forked.wait() == 0 and len(server.asked) == 90
 
 
 def test_record_writes_what_replay_reads(server, tmp_path):
@@ -335,103 +355,6 @@ def test_what_came_from_the_cache_is_recorded_too(server, tmp_path):
     client_of(server, record=tmp_path).call("get_info_ping")
     assert bt.Client("replay", recordings=tmp_path).call("get_info_ping").ok and len(server.asked) == 1
 
-
-# BLAST
-
-def puts(asked):
-    return sum(row[1] == "POST" for row in asked)
-
-
-def test_a_blast_search_is_submitted_once_polled_and_kept(server):
-    server.behave = blast_service(ready_after=3)
-    told = []
-    client = client_of(server, progress=told.append)
-    seen = client.call("blast", SEARCH)
-    assert (seen.name, seen.outcome, seen.arguments["query"]) == ("blast", "ok", "MKV")
-    gaps = [b[0] - a[0] for a, b in zip(server.asked[1:], server.asked[2:], strict=False)]
-    assert len(server.asked) == 4 and min(gaps) > QUICK.poll / 2 and any("RID1: next look in" in text for text in told)
-    assert client_of(server).call("blast", SEARCH).receipt["from"] == "cache"
-    assert client_of(server, cache=None).call("blast", SEARCH).ok and puts(server.asked) == 1
-
-
-def test_a_report_that_takes_too_long_is_pending_and_taken_up_later(server):
-    server.behave = blast_service(ready_after=2, rtoe=600)
-    waiting = client_of(server, blast_ceiling=5).call("blast", SEARCH)
-    assert waiting.outcome == "pending" and "RID1" in waiting.error and len(server.asked) == 1
-    server.behave = blast_service(ready_after=3)
-    waiting = client_of(server, blast_ceiling=0.2).call("blast", {**SEARCH, "query": "MKL"})
-    assert waiting.outcome == "pending"
-    assert client_of(server).call("blast", {**SEARCH, "query": "MKL"}).ok and puts(server.asked) == 2
-
-
-def test_a_submission_whose_fate_is_unknown_is_not_repeated(server):
-    server.replies += [reset]
-    server.behave = blast_service(ready_after=1)
-    assert client_of(server).call("blast", SEARCH).outcome == "transport_error" and len(server.asked) == 1
-    again = client_of(server).call("blast", SEARCH)
-    assert again.outcome == "transport_error" and "not sent twice" in again.error and len(server.asked) == 1
-    assert client_of(server, refresh=True).call("blast", SEARCH).ok and puts(server.asked) == 2
-
-
-@pytest.mark.parametrize(("put", "outcome"), [
-    (answer(200, b"<!--QBlastInfoBegin\n RID = \n RTOE = \nQBlastInfoEnd-->", "text/html"), "invalid_arguments"),
-    (answer(429, b"slow down", "text/plain"), "rate_limited"), (answer(200, b"<html>Down for maintenance</html>", "text/html"), "bad_body"),
-])
-def test_a_refused_submission_says_so_and_may_be_sent_again(server, put, outcome):
-    server.replies += [put]
-    server.behave = blast_service(ready_after=1)
-    assert client_of(server).call("blast", SEARCH).outcome == outcome
-    assert client_of(server).call("blast", SEARCH).ok and puts(server.asked) == 2
-
-
-@pytest.mark.parametrize(("status", "outcome"), [("UNKNOWN", "not_found"), ("FAILED", "server_error")])
-def test_a_search_that_the_service_lost_or_failed(server, status, outcome):
-    server.behave = blast_service(ready_after=1, report=f"<html><!--QBlastInfoBegin\n\tStatus={status}\nQBlastInfoEnd--></html>".encode())
-    assert client_of(server).call("blast", SEARCH).outcome == outcome and puts(server.asked) == 1
-
-
-def test_one_rid_is_looked_at_once_a_minute_by_direct_calls_too(server):
-    server.behave = blast_service(ready_after=3)
-    client = client_of(server)
-    assert [client.call("blast_retrieve", {"rid": "ABC"}).outcome for _ in range(3)] == ["pending", "pending", "ok"]
-    gaps = [b[0] - a[0] for a, b in zip(server.asked, server.asked[1:], strict=False)]
-    assert min(gaps) > QUICK.poll / 2
-
-
-SEARCHER = """
-import sys
-import biotool_lib as bt
-from biotool_lib.gateway.live import Limits
-client = bt.Client("live", endpoints={"blast.ncbi.nlm.nih.gov": sys.argv[1]}, limits=Limits(poll=0.5, first_poll=0.3),
-                   progress=lambda text: print("waiting", flush=True))
-print(client.call("blast", {"query": "MKV", "database": "swissprot", "program": "blastp"}).outcome, flush=True)
-"""
-
-
-def test_a_killed_search_is_resumed_and_never_submitted_twice(server):
-    server.behave = blast_service(ready_after=4)
-    for _ in range(2):
-        killed = python(SEARCHER, server.url)
-        assert killed.stdout.readline() == "waiting\n"
-        killed.kill()
-        killed.wait()
-    three = [python(SEARCHER, server.url) for _ in range(3)]
-    assert [process.communicate()[0].split()[-1] for process in three] == ["ok"] * 3
-    assert puts(server.asked) == 1 and len({row[2] for row in server.asked if row[1] == "GET"}) == 1
-
-
-def test_a_process_killed_while_it_submits_does_not_submit_again(server):
-    def slow(connection, request):
-        time.sleep(1)
-        blast_service()(connection, request)
-    server.behave = slow
-    killed = python(SEARCHER, server.url)
-    while not server.asked:
-        time.sleep(0.02)
-    killed.kill()
-    killed.wait()
-    assert python(SEARCHER, server.url).communicate()[0] == "transport_error\n"
-    assert puts(server.asked) == 1
 
 
 # Canary

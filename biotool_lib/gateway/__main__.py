@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line; the exit status is 0 where nothing drifted, 1 where something did or went unanswered, 2 for an error."""
     parser = argparse.ArgumentParser(prog="python -m biotool_lib.gateway", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="canary")
-    canary = commands.add_parser("canary", help="compare today's live answers with recorded ones", description="Compare key paths and types.")
+    canary = commands.add_parser("canary", help="compare today's live answers with recorded ones")
     canary.add_argument("--recordings", required=True, help="folder with an index.jsonl")
     canary.add_argument("--functions", nargs="+", metavar="NAME", help="only these functions")
     canary.add_argument("--calls", type=int, default=1, help="newest recorded calls to compare of each function (default 1)")
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         for seen in watch(replay, live, options.functions, options.calls):
             verdicts.append(seen.verdict)
             print(json.dumps(seen.row()) if options.json else "\n  ".join([
-                f"{seen.verdict:10} {seen.function} {seen.url} ({seen.then} in {seen.recorded or 'a recording without date'}, {seen.now} now)",
+                f"{seen.verdict:10} {seen.function} {seen.url} ({seen.then}, {seen.recorded or 'undated'}; now {seen.now})",
                 *(f"{what} {path}" for what in ("gone", "new", "changed") for path in getattr(seen, what)),
             ]), flush=True)
     except BioToolError as wrong:

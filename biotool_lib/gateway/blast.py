@@ -41,9 +41,8 @@ class Jobs:
 
     def __init__(self, folder: Path, endpoints: Mapping[str, str]) -> None:
         self._endpoint = endpoints.get("blast.ncbi.nlm.nih.gov", "")
-        self._store = Store(
-            folder / "blast.sqlite", "jobs (search TEXT PRIMARY KEY, rid TEXT, submitted REAL, done INTEGER)", "looks (rid TEXT PRIMARY KEY, next REAL)"
-        )
+        jobs, looks = "jobs (search TEXT PRIMARY KEY, rid TEXT, submitted REAL, done INTEGER)", "looks (rid TEXT PRIMARY KEY, next REAL)"
+        self._store = Store(folder / "blast.sqlite", jobs, looks)
         self._lock = folder / "blast.lock"
 
     def submitting(self, patience: float) -> FileLock:

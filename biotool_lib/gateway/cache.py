@@ -84,7 +84,7 @@ class Store:
                 raise
             db.execute("COMMIT")
         except sqlite3.Error as problem:
-            raise StoreError(f"{self.path}: {problem}; make room, wait for who holds it, or remove the file: it will be made anew") from None
+            raise StoreError(f"{self.path}: {problem}; make room, wait for who holds it, or remove the file") from None
 
     def read(self, query: str, values: tuple = ()) -> tuple | None:
         """The first row of a query."""

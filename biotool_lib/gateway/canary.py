@@ -107,8 +107,9 @@ def watch(replay: Client, live: Client, functions: list[str] | None = None, call
         raise RecordingError("the canary compares with recordings: give it a replay client")
     recorded: dict[str, list[dict[str, Any]]] = {}
     for call in replay.recordings.calls:
-        if (not functions or call["name"] in functions) and tools()[call["name"]].group != "blast" and not set(SHORT_LIVED) & set(call["arguments"]):
-            recorded.setdefault(call["name"], []).append(call)
+        name, short = call["name"], set(SHORT_LIVED) & set(call["arguments"])
+        if (not functions or name in functions) and tools()[name].group != "blast" and not short:
+            recorded.setdefault(name, []).append(call)
     chosen = {name: _newest(replay, replay.recordings, listed, calls) for name, listed in sorted(recorded.items())}
     missing = sorted(name for name in functions or () if not chosen.get(name))
     if missing:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 
 from ..catalogue import InvalidArguments, Tool, canonical, tools
-from ..errors import BioToolError, InvalidParameter, Problem, RecordingError, show
+from ..errors import BioToolError, InvalidParameter, Problem, RecordingError, did_you_mean, show
 from ..observe import Context, server_total, summarise
 from . import blast
 from .atlas import AtlasAdapter
@@ -76,11 +76,13 @@ class Client:
             raise InvalidParameter("Client", [Problem("backend", backend, f"one of {', '.join(BACKENDS)}")])
         given = {"record": record, "refresh": refresh, "limits": limits, "endpoints": endpoints, "cache": None if cache is True else cache}
         wrong = [Problem(key, value, "only the live backend takes it") for key, value in given.items() if value and backend != "live"]
-        known = {urlsplit(tool.base).hostname for tool in tools().values()}
+        known = {urlsplit(tool.base).hostname or "" for tool in tools().values()}
         wrong += [
             Problem(f"endpoints[{host!r}]", address, "map a service's host to an address such as http://127.0.0.1:8136")
             for host, address in (endpoints or {}).items() if host not in known or urlsplit(str(address)).scheme not in ("http", "https")
         ]
+        strange = set(limits.rates if limits else ()) - known
+        wrong += [Problem("limits.rates", host, f"no host of a service; {did_you_mean(host, known)}") for host in sorted(strange)]
         if wrong:
             raise InvalidParameter("Client", wrong)
         self.backend, self.blast_ceiling, self.limits, self.refresh = backend, blast_ceiling, limits or Limits(), refresh
@@ -117,7 +119,8 @@ class Client:
             given = arguments if isinstance(arguments, Mapping) else {}
             secret = {key for key in given if str(key).lower() in SECRET_NAMES}
             if secret:
-                wrong = InvalidArguments(wrong.subject, [Problem(p.where, "…" if p.where in secret else p.value, p.remedy) for p in wrong.problems])
+                problems = [Problem(p.where, "…" if p.where in secret else p.value, p.remedy) for p in wrong.problems]
+                wrong = InvalidArguments(wrong.subject, problems)
             shown = {key: "…" if key in secret else value for key, value in given.items()}
             told = name if isinstance(name, str) else show(name)
             return Observation(told, shown, "invalid_arguments", self.backend, error=scrub(str(wrong)), retrieved_at=_now())
@@ -144,28 +147,31 @@ class Client:
         self._record(tool, request, seen, answer)
         return seen
 
-    def exchange(self, tool: Tool, arguments: Mapping[str, Any], asked: tuple[Tool, Mapping[str, Any]] | None = None, keep: bool = True) -> Observation:
+    def exchange(
+        self, tool: Tool, arguments: Mapping[str, Any], asked: tuple[Tool, Mapping[str, Any]] | None = None, keep: bool = True,
+    ) -> Observation:
         """One request and its answer, for arguments that are canonical.
 
         The answer is observed, and kept for later, as that of the call that was `asked` (a BLAST search, for its report).
         """
         request = prepare(tool.name, arguments)
         named, given = asked or (tool, arguments)
+        shown = redact(request.url or "")
         try:
             response = self._send(request)
         except Unanswered as problem:
-            return self.unanswered(named, given, problem.outcome, str(problem), redact(request.url or ""))
+            return self.unanswered(named, given, problem.outcome, str(problem), shown)
         except BioToolError:
             raise
         except (requests.RequestException, OSError) as problem:
-            return self.unanswered(named, given, "transport_error", scrub(f"{type(problem).__name__}: {problem}"), redact(request.url or ""))
+            return self.unanswered(named, given, "transport_error", scrub(f"{type(problem).__name__}: {problem}"), shown)
         if NOT_RECORDED in response.headers:
             hint = "not among the recordings; record it with Client(backend='live', record='FOLDER')"
-            return self.unanswered(named, given, "not_recorded", hint, redact(request.url or ""))
+            return self.unanswered(named, given, "not_recorded", hint, shown)
         headers = {key.lower(): value for key, value in response.headers.items()}
         answer = Answer(response.status_code, headers, response.content, _now())
         receipt = getattr(response, "receipt", None) or answer.receipt("network" if self.backend == "live" else "atlas")
-        seen = self._observe(tool, given, redact(request.url or ""), answer, receipt, named.name)
+        seen = self._observe(tool, given, shown, answer, receipt, named.name)
         if keep:
             kept_as = request if asked is None else prepare(named.name, given)
             if self._cache is not None and (seen.outcome == "ok" or (seen.outcome == "empty" and answer.body.strip())):
@@ -184,7 +190,9 @@ class Client:
         around = self._session.merge_environment_settings(request.url or "", {}, None, None, None)  # proxies and certificates
         return self._session.send(request, allow_redirects=False, **around)
 
-    def _observe(self, tool: Tool, arguments: Mapping[str, Any], url: str, answer: Answer, receipt: Mapping[str, Any], name: str = "") -> Observation:
+    def _observe(
+        self, tool: Tool, arguments: Mapping[str, Any], url: str, answer: Answer, receipt: Mapping[str, Any], name: str = "",
+    ) -> Observation:
         judged = judge(tool, answer.status or None, answer.headers, answer.body)
         summary = None
         if judged.outcome in ("ok", "empty"):

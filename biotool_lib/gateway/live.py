@@ -35,6 +35,7 @@ REPEATED = frozenset({429, 500, 502, 503, 504})
 REDIRECTED = frozenset({301, 302, 303, 307, 308})
 NCBI = ("eutils.ncbi.nlm.nih.gov", "blast.ncbi.nlm.nih.gov")
 CHUNK = 64 * 2**10
+POOLS = (10, 32)  # hosts, and connections to each, that are kept open
 
 
 @dataclass(frozen=True)
@@ -118,15 +119,26 @@ class LiveAdapter(HTTPAdapter):
     `endpoints` maps a service's host to another address that answers in its stead.
     """
 
-    def __init__(self, pace: Pace, limits: Limits | None = None, endpoints: Mapping[str, str] | None = None, posts: Posts | None = None) -> None:
-        super().__init__(max_retries=0)
+    def __init__(
+        self, pace: Pace, limits: Limits | None = None, endpoints: Mapping[str, str] | None = None, posts: Posts | None = None,
+    ) -> None:
+        super().__init__(*POOLS, max_retries=0)
+        self._process = os.getpid()
         self.pace, self.limits, self.endpoints, self.posts = pace, limits or Limits(), dict(endpoints or {}), posts
 
     def init_poolmanager(self, *args, **kwargs):  # noqa: D102
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
+    def proxy_manager_for(self, proxy, **options):  # noqa: D102
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        return manager
+
     def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):  # noqa: D102
+        if self._process != os.getpid():  # a forked child must not talk over its parent's connections
+            self.init_poolmanager(*POOLS)
+            self._process = os.getpid()
         host = urlsplit(request.url).hostname or ""
         own, end = self.endpoints.get(host), time.monotonic() + self.limits.deadline
         paced = f"{host} at {urlsplit(own).netloc}" if own else host
@@ -181,8 +193,13 @@ class LiveAdapter(HTTPAdapter):
             reason = getattr(problem.args[0] if problem.args else None, "reason", None)
             unsent = isinstance(reason, NewConnectionError | ConnectTimeoutError)
             raise Unanswered("transport_error", scrub(f"{type(problem).__name__}: {problem}"), unsent) from None
-        packed = self._read(response, end)
-        body = unpack(packed, response.headers.pop("content-encoding", ""), self.limits.body)
+        encoding = response.headers.pop("content-encoding", "")
+        try:
+            body = unpack(self._read(response, end), encoding, self.limits.body)
+        except Unanswered as problem:
+            if problem.outcome != "bad_body" or response.status_code not in REPEATED:
+                raise
+            body = b""  # the status says enough, and may pass
         response._content = _without_key(body)
         for name, value in list(response.headers.items()):
             response.headers[name] = scrub(value)
@@ -204,7 +221,8 @@ class LiveAdapter(HTTPAdapter):
         except Unanswered:
             response.close()
             raise
-        if not body and response.status_code == 200 and not {"content-length", "transfer-encoding"} & {key.lower() for key in response.headers}:
+        measured = "content-length" in response.headers or "transfer-encoding" in response.headers
+        if not body and response.status_code == 200 and not measured:
             raise Unanswered("transport_error", "the answer broke off before its body")  # a cut-off head passes for a whole one
         return bytes(body)
 
@@ -231,7 +249,8 @@ def _led_on(outward, response):
         here = urlsplit(outward.url)
         same = (target.scheme, target.hostname, target.port) == (here.scheme, here.hostname, here.port)
         if not same or outward.method != "GET":
-            raise Unanswered("transport_error", f"HTTP {response.status_code}: redirected to {target.scheme}://{target.netloc}, which is not followed")
+            why = f"HTTP {response.status_code}: redirected to {target.scheme}://{target.netloc}, which is not followed"
+            raise Unanswered("transport_error", scrub(why))
         moved = outward.copy()
         moved.prepare_url(target.geturl(), None)
     except (ValueError, requests.RequestException) as problem:
@@ -296,6 +315,8 @@ def with_identity(request, key: bool = True):
     request = request.copy()
     request.headers.update({"User-Agent": f"biotool-book/{_release()}", "Accept-Encoding": "gzip"})
     host = urlsplit(request.url).hostname
+    if host == NCBI[1]:  # asked so rarely that a kept connection may have died: a submission sent over it would be lost
+        request.headers["Connection"] = "close"
     if host in NCBI:
         extra = {"tool": "biotool-book"}
         if key:

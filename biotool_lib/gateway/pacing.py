@@ -54,7 +54,7 @@ class Pace:
     def __init__(self, folder: Path, rates: Mapping[str, tuple[int, float]] | None = None) -> None:
         self._rates = dict(rates or {})
         self._store = Store(folder / "pace.sqlite", "hosts (host TEXT PRIMARY KEY, due REAL, paused REAL)", durable=False)
-        self._queues: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._queues: defaultdict[tuple[int, str], threading.Lock] = defaultdict(threading.Lock)
 
     def rate(self, host: str) -> tuple[int, float]:
         """A host's limit as starts in a span of seconds; `host` may be "SERVICE at ADDRESS" where another server stands in."""
@@ -70,7 +70,7 @@ class Pace:
     def turn(self, host: str, patience: float) -> None:
         """Sleep until the host's next start is due and take it; raises NoTurn if that is more than `patience` seconds off."""
         end = time.monotonic() + patience
-        queue = self._queues[host]  # one thread of a process asks at a time
+        queue = self._queues[os.getpid(), host]  # one thread of a process asks at a time
         if not queue.acquire(timeout=max(patience, 0.0)):
             raise NoTurn(host, patience)
         try:
@@ -99,4 +99,5 @@ class Pace:
         """Let nobody start at a host for a while, at most an hour."""
         until = time.time() + min(max(seconds, 0.0), LONGEST_PAUSE)
         with self._store.change() as db:
-            db.execute("INSERT INTO hosts VALUES (?, 0, ?) ON CONFLICT (host) DO UPDATE SET paused = max(paused, excluded.paused)", (host, until))
+            longer = "ON CONFLICT (host) DO UPDATE SET paused = max(paused, excluded.paused)"
+            db.execute(f"INSERT INTO hosts VALUES (?, 0, ?) {longer}", (host, until))

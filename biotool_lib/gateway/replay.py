@@ -72,8 +72,8 @@ class Recordings:
         return rows
 
     def recorded(self, call: dict[str, Any]) -> str:
-        """When a call was recorded, as its index says it; "" where it does not."""
-        return str(self._rows[request_key(prepare(**call))].get("recorded") or "")
+        """When a call was recorded, as a text that sorts: a year, a date or a time; "" where the index does not say it."""
+        return _date(self._rows[request_key(prepare(**call))])
 
     def find(self, request) -> tuple[dict[str, Any], bytes] | None:
         """The newest genuine recording of a request, with its body."""
@@ -86,12 +86,16 @@ class Recordings:
         return row, body
 
 
+def _date(row: dict[str, Any]) -> str:
+    found = re.findall(r"(?:19|20)\d\d(?:-\d\d(?:-\d\d(?:T[\d:]+)?)?)?", str(row.get("recorded") or ""))
+    return max(found, default="")
+
+
 def _rank(row: dict[str, Any]) -> tuple:
     """Better recordings rank higher: a success, of the main host, of high confidence, recent, whole."""
-    years = re.findall(r"(?:19|20)\d\d(?:-\d\d(?:-\d\d(?:T[\d:]+)?)?)?", str(row.get("recorded") or ""))
     return (
         row["status"] in (200, None), not re.search(r"//(beta|grch37)\.", row["url"]),
-        row.get("confidence") != "medium", "cut" not in (row.get("fidelity") or ""), max(years, default=""), row["file"],
+        row.get("confidence") != "medium", "cut" not in (row.get("fidelity") or ""), _date(row), row["file"],
     )
 
 
@@ -121,7 +125,8 @@ class ReplayAdapter(BaseAdapter):
             headers.setdefault("content-type", row["content_type"])
         response = build_response(request, row["status"] or 0, headers, body)
         receipt = make_receipt(row.get("recorded"), row["status"], headers, hashlib.sha256(body).hexdigest(), "recording")
-        unknown = [key for key, value in (("retrieved_at", row.get("recorded")), ("status", row["status"]), ("headers", row.get("headers"))) if value is None]
+        told = {"retrieved_at": row.get("recorded"), "status": row["status"], "headers": row.get("headers")}
+        unknown = [key for key, value in told.items() if value is None]
         response.receipt = {**receipt, "unknown": unknown} if unknown else receipt  # type: ignore[attr-defined]
         return response
 
