@@ -138,10 +138,16 @@ def evaluate(run: Run, models: list[str], split: str = "test", encoder: str = DE
             result = score(run.read(f"predictions/{model}.jsonl"), gold, client, encoder=encoder, seed=run.seed, progress=progress, answers=answers)
             run.write(f"evaluation/{model}.jsonl", json.loads(result.rows.to_json(orient="records")))
             scores[model] = {split: _nested(result.table)}
-        settings = {"encoder": encoder, "backend": run.manifest["backend"], "menu": "none unless the recipe says otherwise"}
+        settings = {"encoder": encoder, "backend": run.manifest["backend"], "menu": {model: _menu(run, model) for model in models}}
         write_atomically(run.path / "scores.json", json.dumps({**scores, "_settings": settings}, indent=1, sort_keys=True) + "\n")
         stage.finish(len(gold) * len(models), executed=len(answers))
     return score_table(run, models, split)
+
+
+def _menu(run: Run, model: str) -> str | None:
+    """The menu of tools that stood in a model's prompts, from its recipe; None for a baseline without a prompt."""
+    recipe = run.path / "models" / model / "recipe.json"
+    return json.loads(recipe.read_text(encoding="utf-8"))["menu"] if recipe.is_file() else None
 
 
 def _nested(table: pd.DataFrame) -> dict[str, Any]:
@@ -165,7 +171,8 @@ def score_table(run: Run, models: list[str] | None = None, split: str = "test") 
     for model in models or [m for m in scores if not m.startswith("_")]:
         found = scores[model][split]
         for part, metrics in [("overall", found), *found.get("by_database", {}).items()]:
-            lines += [{"model": model, "part": part, "metric": m, **metrics[m]} for m in METRICS if m in metrics]
+            lines += [{"model": model, "part": part, "metric": m, **{k: metrics[m][k] for k in ("value", "low", "high", "n")}}
+                      for m in METRICS if m in metrics]
     return pd.DataFrame(lines)
 
 

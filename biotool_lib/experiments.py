@@ -14,7 +14,7 @@ from typing import Any
 
 from . import calls, dataset, evaluation, filters, generation, questions
 from .common.runner import Run, write_atomically
-from .notebooks import project_root
+from .notebooks import project_root, share_cores
 from .training import load_recipe, make_untrained, train
 
 ARMS = {"plain": {"scramble": 0.0}, "scrambled": {}}
@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    share_cores()
     root = project_root()
     found = experiments(Run(root / options.run), tuple(options.seeds))
     write_atomically(root / "results/laptop_seeds.json", json.dumps(found, indent=1, sort_keys=True) + "\n")

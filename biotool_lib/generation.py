@@ -65,6 +65,7 @@ def predict(run: Run, folder: str | Path, recipe: Recipe, split: str = "test", n
 
 
 def _predict_rows(run: Run, stage, folder: Path, rows: list[dict[str, Any]], recipe: Recipe, progress: bool | None) -> dict[str, dict[str, Any]]:
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     quiet()
@@ -72,7 +73,7 @@ def _predict_rows(run: Run, stage, folder: Path, rows: list[dict[str, Any]], rec
     found = intact_rows(part, "id")
     todo = [row for row in rows if row["id"] not in found]
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", use_safetensors=True).to("cuda" if torch.cuda.is_available() else "cpu")
     prompts = [encode_prompt(tokenizer, row["question"], schemas(row, recipe)) for row in todo]
     texts = generate(model, tokenizer, prompts, max_new_tokens=recipe.max_new_tokens, batch_size=recipe.predict_batch)
     with part.open("a", encoding="utf-8") as handle:

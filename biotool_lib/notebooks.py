@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -48,9 +50,19 @@ def start(*, profile: str = "laptop", run: str = "runs/laptop", backend: str = "
     if os.environ.get("BIOTOOL_PARAMS"):
         values |= read_parameters(project_root() / os.environ["BIOTOOL_PARAMS"])
     os.environ.setdefault("HF_HUB_OFFLINE", "1" if load_recipe(values["recipe"]).base == "scratch" else "0")
+    share_cores()
     folder = project_root() / values["run"]
     opened = Run(folder, profile=values["profile"], backend=values["backend"], recordings=values["recordings"], seed=values["seed"])
     return Setup(opened, load_recipe(values["recipe"], max_steps=values["max_steps"]))
+
+
+def share_cores() -> None:
+    """Let torch's threads sleep while they wait for each other; to be called before torch is imported.
+
+    By default they spin, and any other program on a machine with few cores slows a training down several times.
+    Source: https://gcc.gnu.org/onlinedocs/libgomp/OMP_005fWAIT_005fPOLICY.html
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def project_root() -> Path:
@@ -99,7 +111,7 @@ def execute(path: Path, values: Mapping[str, Any], root: Path) -> None:
         changed = {key: value for key, value in chosen.items() if ast.literal_eval(has[key]["default"]) != value}
         papermill.execute_notebook(str(path), str(part), parameters=changed, cwd=str(root), progress_bar=False, kernel_name="python3")
         notebook = nbformat.read(part, as_version=4)
-        write_atomically(path, nbformat.writes(clean(notebook)) + "\n")
+        write_atomically(path, number_widgets(nbformat.writes(clean(notebook))) + "\n")
     finally:
         part.unlink(missing_ok=True)
 
@@ -124,6 +136,33 @@ def clean(notebook: Any) -> Any:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
     return notebook
+
+
+def number_widgets(text: str) -> str:
+    """A notebook's JSON with its widgets' random ids replaced by numbers, so that a rerun changes nothing.
+
+    Numbers follow the outputs and, from widget to widget, what refers to what. Example: `number_widgets(path.read_text())`
+    """
+    import nbformat
+
+    notebook = nbformat.reads(text, as_version=4)
+    states = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    order: dict[str, int] = {}
+
+    def number(model: str) -> None:
+        if model in states and model not in order:
+            order[model] = len(order) + 1
+            for part in re.findall(r"IPY_MODEL_(\w+)", json.dumps(states[model], sort_keys=True)):
+                number(part)
+
+    for model in re.findall(r'"model_id": "(\w+)"', json.dumps(notebook.cells)):
+        number(model)
+    inner = set(re.findall(r"IPY_MODEL_(\w+)", json.dumps(states)))
+    for model in sorted(states, key=lambda m: (m in inner, re.sub(r"IPY_MODEL_\w+", "", json.dumps(states[m], sort_keys=True)))):
+        number(model)
+    for model, place in order.items():
+        text = text.replace(model, f"{place:032x}")
+    return nbformat.writes(nbformat.reads(text, as_version=4))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = {"ensembl": "#4878a8", "ncbi": "#c1663f", "uniprot": "#5b9a5f"}
+# Good, silent and bad outcomes are told apart at a glance; an outcome that is not listed is grey.
+OUTCOME_COLOURS = {
+    "ok": "#4878a8", "empty": "#b9cfe4", "not_found": "#e3b23c", "not_recorded": "#cfcfcf", "pending": "#9a86b8",
+    "invalid_arguments": "#c1663f", "rate_limited": "#a04d4d", "server_error": "#8c2d2d", "transport_error": "#6b4c3b", "bad_body": "#3d3d3d",
+}
 
 
 def _axes(width: float = 7.0, height: float = 3.5) -> Axes:
@@ -49,8 +54,10 @@ def outcomes(calls: pd.DataFrame) -> Axes:
 
     table = calls.assign(database=[tools()[n].database for n in calls["name"]]).groupby(["database", "outcome"]).size().unstack(fill_value=0)
     axes = _axes(7, 2.5)
-    table.plot.barh(stacked=True, ax=axes, colormap="tab20c")
+    table = table[[o for o in OUTCOME_COLOURS if o in table] + [o for o in table if o not in OUTCOME_COLOURS]]
+    table.plot.barh(stacked=True, ax=axes, color=[OUTCOME_COLOURS.get(o, "#888888") for o in table], width=0.6)
     axes.set(xlabel="calls", ylabel="")
+    axes.legend(title=None, ncols=min(5, table.shape[1]), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     return axes
 
 
@@ -82,7 +89,8 @@ def funnel(table: pd.DataFrame) -> Axes:
     sns.barplot(table, y="step", x="count", hue="unit", dodge=False, ax=axes, palette=["#9db8d2", "#4878a8"])
     for i, count in enumerate(table["count"]):
         axes.annotate(f" {count:,}", (count, i), va="center", fontsize=8)
-    axes.set(xlabel="", ylabel="")
+    axes.set(xlabel="number of calls or questions", ylabel="", xlim=(0, 1.15 * table["count"].max()))
+    axes.legend(title=None, loc="lower right")
     return axes
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from . import calls, dataset, evaluation, filters, generation, questions
 from .common.runner import Run
 from .errors import BioToolError
+from .notebooks import share_cores
 from .training import load_recipe, make_untrained, train
 
 STAGES = ("calls", "questions", "filters", "dataset", "training", "evaluation")
@@ -65,6 +66,7 @@ def main(arguments: list[str] | None = None, stage: str | None = None) -> int:
     parser.add_argument("--until", choices=STAGES, default=stage or "evaluation", help="the last stage to do")
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    share_cores()
     try:
         run = Run(Path(options.run), profile=options.profile, backend=options.backend, recordings=options.recordings, seed=options.seed)
         travel(run, options.recipe, options.until, options.max_steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from werkzeug.test import Client
 
 from biotool_lib.atlas import (
     ensembl,
+    ensembl_compara,
     ensembl_features,
+    ensembl_ga4gh,
     ensembl_info,
     ensembl_map,
     ensembl_terms,
@@ -26,7 +29,7 @@ from biotool_lib.atlas.collect_ensembl_terms import canonical_path, canonical_qu
 from biotool_lib.calls import fill
 from biotool_lib.gateway.request import prepare
 
-MODULES = (ensembl, ensembl_features, ensembl_info, ensembl_map, ensembl_terms, ensembl_variation)
+MODULES = (ensembl, ensembl_compara, ensembl_features, ensembl_ga4gh, ensembl_info, ensembl_map, ensembl_terms, ensembl_variation)
 PLANS = yaml.safe_load((Path(store.HERE).parent / "calls" / "plans_ensembl.yaml").read_text(encoding="utf-8"))
 
 
@@ -89,6 +92,14 @@ def test_expanding_what_is_not_wholly_known_is_refused_not_faked():
     ("/archive/id/ENSG00000000000", "No archive found for ENSG00000000000"),
     ("/overlap/region/human/7:1-100", "No feature given. Please specify a feature to retrieve from this service"),
     ("/overlap/region/human/99:1-100?feature=gene", "No slice found for location 99:1-100"),
+    ("/overlap/region/human/1:250000000-250000100?feature=gene", "Cannot request a slice whose start (250000000) is greater than 248956422 for 1."),
+    ("/overlap/region/human/1:500-100?feature=gene", "Cannot request a slice whose start is greater than its end. Start: 500. End: 100"),
+    ("/overlap/region/human/1:1-5000001?feature=gene",
+     "5000001 is greater than the maximum allowed length of 5000000. Request smaller regions of sequence"),
+    ("/sequence/region/human/1:1-10000001",
+     "10000001 is greater than the maximum allowed length of 10000000. Request smaller regions of sequence"),
+    ("/overlap/region/human/7:1-100?feature=variation&variant_set=nobody", "No VariationSet found with short name: nobody"),
+    ("/info/assembly/human/99", "No slice found for location 99"),
     ("/info/external_dbs/human?feature=nonsense", "No external db entries for feature 'nonsense'"),
     ("/phenotype/gene/human/NOSUCHGENE", "Gene NOSUCHGENE not found."),
 ])
@@ -200,6 +211,82 @@ def test_information():
     assert "Homology.homology" in ok("/info/compara/methods?class=Homology")
 
 
+def test_biotypes_and_sources():
+    assert ok("/info/biotypes/groups") == ["coding", "lnoncoding", "LRG", "mnoncoding", "no_group", "pseudogene", "snoncoding", "undefined"]
+    one = ok("/info/biotypes/name/protein_coding/gene")
+    assert one == [{"name": "protein_coding", "biotype_group": "coding", "object_type": "gene", "so_acc": "SO:0001217", "so_term": "protein_coding_gene"}]
+    assert [b["object_type"] for b in ok("/info/biotypes/name/protein_coding")] == ["gene", "transcript"]
+    assert error("/info/biotypes/groups/nonsense/gene", 404) == "biotypes not found for group nonsense and object_type gene"
+    assert {b["biotype"]: b["objects"] for b in ok("/info/biotypes/human")}["protein_coding"] == ["gene", "transcript"]
+    assert error("/info/biotypes/klingon") == "Could not fetch adaptor for species klingon"
+    assert ok("/info/analysis/human")["pfam"] == ["core"] and ok("/info/analysis/klingon") == {}
+    assert ok("/info/variation/human?filter=dbSNP")[0]["version"] == "138"
+    assert error("/info/variation/human?filter=Nobody") == "Variation source 'Nobody' not found for human"
+    assert [len(s["species_set"]) for s in ok("/info/compara/species_sets/EPO")] == [13, 3, 5]
+    assert ok("/info/species?division=ensemblvertebrates") == ok("/info/species") and ok("/info/species?division=EnsemblPlants") == {"species": []}
+
+
+def test_features_of_proteins():
+    domains = ok("/overlap/translation/ENSP00000371073")
+    assert {d["type"] for d in domains} == {"Pfam", "Superfamily", "Smart", "Prosite_profiles"}
+    assert [d["id"] for d in ok("/overlap/translation/ENSP00000371073?type=pfam")] == ["PF00388"]
+    exons = ok("/overlap/translation/ENSP00000288602?feature=translation_exon")
+    assert exons[0]["start"] == 1 and exons[-1]["end"] == ok("/lookup/id/ENSP00000288602")["length"]
+    shared = ok("/overlap/translation/ENSP00000288602?feature=residue_overlap")
+    # A residue that two exons share ends one of them and begins the next.
+    assert {s["start"] for s in shared} == {a["end"] for a, b in pairwise(exons) if a["end"] == b["start"]}
+    assert error("/overlap/translation/ENSP00000288602?feature=gene") == "The feature type gene is not understood"
+    assert error("/overlap/translation/ENSP00000269305") == "ID 'ENSP00000269305' not found"
+
+
+def test_gene_trees_answer_for_their_members_when_nothing_of_them_is_changed():
+    tree = ok("/genetree/id/ENSGT00390000003602")
+    assert tree == ok("/genetree/member/symbol/human/BRCA2") == ok("/genetree/member/id/human/ENSP00000369497?sequence=protein")
+    assert error("/genetree/member/symbol/human/BRCA2?aligned=1") == "No GeneTree found for Gene ID ENSG00000139618"
+    assert error("/genetree/member/symbol/human/NOSUCHGENE") == "Lookup found nothing."
+    assert error("/genetree/member/id/human/ENSG00000000000") == "Unable to find given object: ENSG00000000000"
+    assert error("/cafe/genetree/member/symbol/human/BRCA2") == "No GeneTree found for Gene ID ENSG00000139618"
+
+
+def test_binding_matrix():
+    body = ok("/species/human/binding_matrix/ENSPFM0001/?unit=frequencies")
+    assert body["length"] == len(body["elements"]) == 15 and body["max_position_sum"] == max(sum(p.values()) for p in body["elements"].values())
+    assert [line.split("\t")[0] for line in body["elements_string"].splitlines()] == [str(n) for n in body["elements"]["1"].values()]
+    assert error("/species/human/binding_matrix/ENSPFM0001/?unit=bits") == "Not possible to get the binding matrix with Bits. Please try a different unit"
+    assert error("/species/human/binding_matrix/ENSPFM9999") == "Binding Matrix ENSPFM9999 not found. Please check spelling."
+
+
+def test_ga4gh():
+    query = "/ga4gh/beacon/query?referenceName=19&start=44908821&referenceBases=C&assemblyId=GRCh38"
+    assert ok(query + "&alternateBases=T&includeResultsetResponses=NONE")["responseSummary"] == {"exists": True, "numTotalResults": 0}
+    assert ok(query + "&alternateBases=A")["responseSummary"]["exists"] is False
+    error(query + "&alternateBases=T")  # which data sets have it is not held
+    assert ok(query)["error"]["errorMessage"] == "Missing mandatory parameter alternateBases"
+    other = ok(query.replace("38", "37", 1) + "&alternateBases=T")
+    assert other["error"] == {"errorCode": 400, "errorMessage": "User provided assemblyId (GRCh37) does not match with dataset assembly (GRCh38)"}
+    feature = ok("/ga4gh/features/ENST00000646891.2")
+    place = ok("/lookup/id/ENST00000646891")
+    assert (feature["start"], feature["end"], feature["strand"]) == (place["start"] - 1, place["end"], "NEG_STRAND")
+    assert feature["childIds"][-1] == "ENSP00000493543.1" and feature["featureType"]["id"] == "SO:0000673"
+    assert error("/ga4gh/features/ENST00000646891.1") == "  Cannot find transcript feature for id ENST00000646891.1"
+    assert ok("/ga4gh/variantsets/Ensembl.116.GRCh38")["datasetId"] == "Ensembl" and ok("/ga4gh/variantannotationsets/other") == {"variantAnnotationSets": []}
+    assert error("/ga4gh/variants/1:rs1", 404) == " variant 1:rs1 not found"
+
+
+def test_recorded_terms_of_2013_stand_where_they_belong():
+    above = {t["accession"] for t in ok("/ontology/ancestors/GO:0005667")}
+    assert above | {"GO:0005667"} == set(ok("/ontology/ancestors/chart/GO:0005667"))
+    below = {t["accession"] for t in ok("/ontology/descendants/GO:0005667")}
+    assert not above & below and {c["accession"] for c in ok("/ontology/id/GO:0005667")["children"]} <= below
+
+
+def test_predictions_by_place_are_those_of_the_variant_there():
+    there, variant = ok("/vep/human/region/7:140425026-140425026:1/C/")[0], ok("/vep/human/id/rs10244642")[0]
+    assert there["id"] == "7_140425026_T/C" and there["input"] == "7 140425026 140425026 T/C 1"
+    assert {k: v for k, v in there.items() if k != "input"} == variant | {"id": there["id"]}
+    assert error("/vep/human/region/7:140425026-140425026:1/Q") == "Allele must be A,T,G,C or SO term [got: Q]"
+
+
 def test_recorded_replies_answer_exactly_their_request():
     assert ok("/vep/homo_sapiens/id/COSM476")[0]["assembly_name"] == "GRCh38"
     assert ok("/variant_recoder/human/rs6025?vcf_string=1")
@@ -221,13 +308,32 @@ def test_transcribed_spans_are_checked():
 
 
 def test_every_fact_names_a_source():
-    keys = {row["key"] for row in store.rows("SELECT key FROM sources_ensembl")}
-    for table in ("genes", "transcripts", "exons", "translation_sequences", "ensembl_xrefs", "homologies", "archive_ids", "variants",
-                  "variant_frequencies", "ld", "populations", "consequence_types", "phenotype_features", "ontology_terms", "ontology_relations",
-                  "taxonomy_ensembl", "taxonomy_ensembl_names", "species", "chromosomes", "genome_sequences", "assembly_map", "external_dbs",
-                  "compara_methods", "ensembl_releases", "ensembl_recorded"):
-        used = {row["source"] for row in store.rows(f"SELECT DISTINCT source FROM {table}")}
+    tables = [row["name"] for row in store.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+    keys = {row["key"] for table in tables if table.startswith("sources_") for row in store.rows(f'SELECT key FROM "{table}"')}
+    bare = []
+    for table in tables:
+        if "source" not in {column["name"] for column in store.rows(f'PRAGMA table_info("{table}")')}:
+            bare.append(table)
+            continue
+        used = {key for row in store.rows(f'SELECT DISTINCT source FROM "{table}"') for key in row["source"].split("|")}
         assert used and used <= keys, (table, used - keys)
+    # Lists about the atlas itself, not facts.
+    assert {table for table in bare if not table.startswith("sources_")} == {"ensembl_gaps"}
+
+
+def test_what_is_not_sourced_is_listed_and_everything_else_answers():
+    from biotool_lib.catalogue import tools
+
+    nothing: tuple = ([], {}, {"species": []}, {"mappings": []})
+    silent, count = set(), 0
+    for tool in tools().values():
+        if tool.database == "ensembl":
+            count += 1
+            status, body = get(prepare(tool.name, dict(tool.example)).url.removeprefix("https://rest.ensembl.org"))
+            if status != 200 or body in nothing:
+                silent.add(tool.name)
+    assert silent == {row["function"] for row in store.rows("SELECT function FROM ensembl_gaps")}
+    assert count - len(silent) == 66
 
 
 def proposed(most: int | None = None) -> list[tuple[str, dict]]:

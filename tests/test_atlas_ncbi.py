@@ -1,4 +1,4 @@
-"""The NCBI part of the atlas: query language, shapes, errors, BLAST, and that every plan is answered with content."""
+"""The E-utilities of the atlas: query language, shapes, errors, and that every plan is answered with content."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import io
 import json
 import random
 import re
-import socket
-import zipfile
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
@@ -15,13 +13,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
-from Bio import Entrez, Medline, SeqIO
-from Bio.Blast import NCBIXML
+from Bio import Medline, SeqIO
 from werkzeug.test import Client
 
-from biotool_lib.atlas import ncbi_blast_search, ncbi_index, ncbi_query
+from biotool_lib.atlas import ncbi_query
 from biotool_lib.atlas.app import application
-from biotool_lib.atlas.ncbi_databases import index
 from biotool_lib.atlas.store import entities, row, rows
 
 EUTILS = "/entrez/eutils/"
@@ -51,130 +47,7 @@ def text(tool: str, **parameters: object) -> str:
     return ask(tool, **parameters).get_data(as_text=True)
 
 
-# ---- the query language --------------------------------------------------------------------------
-WORDS = ["BRCA1", "TP53", "kinase", "receptor", "collagen", "human", "17", "breast", "p53", "alpha", "protein", "xyzzy"]
-TAGS = {
-    "BRCA1": ["gene", "sym"],
-    "TP53": ["Gene Name", "pref"],
-    "kinase": ["title", "gfn"],
-    "receptor": ["title"],
-    "collagen": ["Gene/Protein Name"],
-    "alpha": ["title"],
-    "human": ["orgn"],
-    "17": ["chr", "Chromosome"],
-    "protein": ["title"],
-    "p53": ["gene"],
-}
-
-
-def random_query(rng: random.Random, depth: int = 0) -> str:
-    pieces = []
-    for number in range(rng.randint(1, 3)):
-        if number:
-            pieces.append(rng.choice(["AND", "OR", "NOT", ""]))
-        if depth < 2 and rng.random() < 0.25:
-            pieces.append(f"({random_query(rng, depth + 1)})")
-            continue
-        word = rng.choice(WORDS)
-        if rng.random() < 0.1:
-            pieces.append("1000:300000[exon count]" if rng.random() < 0.5 else "2:6[Exon Count]")
-        elif rng.random() < 0.15:
-            pieces.append(f"{word[:4]}*[title]")
-        elif word in TAGS:
-            pieces.append(f"{word}[{rng.choice(TAGS[word])}]")
-        else:
-            pieces.append(f'"{word}"')
-    return " ".join(piece for piece in pieces if piece)
-
-
-FIELDS = {
-    "gene": "GENE",
-    "gene name": "GENE",
-    "sym": "GENE",
-    "pref": "PREF",
-    "title": "TITL",
-    "gene/protein name": "TITL",
-    "gfn": "GFN",
-    "orgn": "ORGN",
-    "chr": "CHR",
-    "chromosome": "CHR",
-}
-
-
-def holds(record: dict[str, list[str]], word: str, tag: str | None) -> bool:
-    """Whether one record matches one term, by looking at its texts: no index, no postings."""
-    word = word.lower()
-    if tag is None:
-        every = [value for name in ("GENE", "PREF", "TITL", "GFN", "MV", "WORD", "ORGN", "ACCN") for value in record.get(name, [])]
-        return any(
-            word in re.split(r"[^\w.\-/+']+", value.lower()) or word in [one.strip(".-_/'") for one in re.split(r"[^\w.\-/+']+", value.lower())]
-            for value in every
-        )
-    values = [value.lower() for value in record.get(FIELDS[tag.lower()], [])]
-    if word.endswith("*"):
-        return any(value.startswith(word[:-1]) or any(one.strip(".-_/'").startswith(word[:-1]) for one in re.split(r"[^\w.\-/+']+", value)) for value in values)
-    if FIELDS[tag.lower()] in ("TITL", "GFN"):
-        return any(word in [one.strip(".-_/'") for one in re.split(r"[^\w.\-/+']+", value)] for value in values)
-    return (word if word != "human" else "homo sapiens") in values
-
-
-def brute(query: str, record: dict[str, list[str]]) -> bool:
-    """Evaluate a query for one record with a reader of its own, strictly from left to right."""
-    parts = re.findall(r'\(|\)|AND\b|OR\b|NOT\b|"[^"]*"|[^\s()\[\]"]+(?:\[[^\]]*\])?', query)
-    if re.search(r"\[[^\]]*\s", query):
-        parts = re.findall(r'\(|\)|AND\b|OR\b|NOT\b|"[^"]*"|[^\s()\[\]"]+\[[^\]]*\]|[^\s()\[\]"]+', query)
-    at = 0
-
-    def operand() -> bool:
-        nonlocal at
-        part = parts[at]
-        at += 1
-        if part == "(":
-            value = chain()
-            at += 1
-            return value
-        if part.startswith('"'):
-            return holds(record, part[1:-1], None)
-        word, tag = re.fullmatch(r"(.*)\[(.*)\]", part).groups()
-        if ":" in word:
-            low, high = map(int, word.split(":"))
-            return any(low <= int(value) <= high for value in record.get("XC", []))
-        return holds(record, word, tag)
-
-    def chain() -> bool:
-        nonlocal at
-        value = operand()
-        while at < len(parts) and parts[at] != ")":
-            operator = "AND"
-            if parts[at] in ("AND", "OR", "NOT"):
-                operator = parts[at]
-                at += 1
-            other = operand()
-            value = value and other if operator == "AND" else value or other if operator == "OR" else value and not other
-        return value
-
-    return chain()
-
-
-def test_random_queries_agree_with_looking_at_every_record() -> None:
-    rng = random.Random(7)
-    built = index("gene")
-    known = [uid for uid in built.uids if row("SELECT name FROM entrez_genes WHERE gene_id = ?", int(uid))["name"]]
-    small = ncbi_index.Index("gene", built.fields.values())
-    small.canonical = {"human": "Homo sapiens"}
-    chosen = {"672", "7157", *rng.sample(known, 250)}
-    for uid in built.uids:
-        if uid in chosen:
-            small.add(uid, built.texts[uid])
-    found_some = 0
-    for _ in range(150):
-        query = random_query(rng)
-        expected = {uid for uid in small.uids if brute(query, small.texts[uid])}
-        assert ncbi_index.search(small, query).found == expected, query
-        found_some += bool(expected)
-    assert found_some > 60
-
-
+# ---- the query language (random queries: test_atlas_queries.py) ------------------------------------
 def test_operators_work_from_left_to_right() -> None:
     tree = ncbi_query.parse("a OR b AND c NOT d")
     assert isinstance(tree, ncbi_query.Join) and tree.operator == "NOT" and tree.left.operator == "AND" and tree.left.left.operator == "OR"
@@ -267,6 +140,11 @@ def test_errors_are_the_services_own() -> None:
     assert missing.status_code == 400 and missing.get_data(as_text=True) == (
         "+Error%3A+CEFetchPApplication%3A%3Aproxy_stream()%3A+Error%3A+F+a+i+l+e+d++t+o++u+n+d+e+r+s+t+a+n+d++i+d+%3A++N+M+_+9+.+9+%0A%0A"
     )
+    unknown = ask("efetch.fcgi", db="protein", id="NP_999999.1", rettype="fasta")
+    assert unknown.status_code == 400 and "F+a+i+l+e+d++t+o++r+e+t+r+i+e+v+e++s+e+q+u+e+n+c+e+%3A++N+P+_+9+9" in unknown.get_data(as_text=True)
+    assert text("efetch.fcgi", db="omim", id="100124700") == "", "a database without such records sends an empty body"
+    assert body("elink.fcgi", dbfrom="fleegle", db="gene", id="1") == {
+        "header": {"type": "elink", "version": "0.3"}, "linksets": [], "ERROR": "Invalid db name specified: fleegle"}
     assert ask("efetch.fcgi", db="protein", id="NP_000007.1", rettype="fasta", seq_start=9000).status_code == 400
     assert text("efetch.fcgi", db="gene", id="").strip() == "Supplied+id+parameter+is+empty."
     assert "'retstart' cannot be larger than 9998" in search("pubmed", "p53", retstart=10000)["ERROR"]
@@ -335,6 +213,8 @@ def test_elink_sets() -> None:
     assert "7157" in body("elink.fcgi", dbfrom="pubmed", db="gene", id=pmid)["linksets"][0]["linksetdbs"][0]["links"]
     assert [group["ids"] for group in body("elink.fcgi", dbfrom="gene", db="snp", id=["1557", "672"])["linksets"]] == [["1557"], ["672"]]
     assert [group["ids"] for group in body("elink.fcgi", dbfrom="gene", db="snp", id="1557,672")["linksets"]] == [["1557", "672"]]
+    numbers = body("elink.fcgi", dbfrom="protein", db="gene", id="15718680,157427902")["linksets"][0]
+    assert numbers["ids"] == ["15718680", "157427902"] and set(numbers["linksetdbs"][0]["links"]) == {"3702", "522311"}, "as recorded"
     assert body("elink.fcgi", dbfrom="gene", db="clinvar", id="19")["linksets"] == [{"dbfrom": "gene", "ids": ["19"]}]
     assert body("elink.fcgi", dbfrom="nuccore", db="gene", id="ATTCTG")["linksets"] == []
     kept = body("elink.fcgi", dbfrom="gene", db="pubmed", id="7157", cmd="neighbor_history")["linksets"][0]
@@ -364,107 +244,12 @@ def test_post_equals_get() -> None:
     assert posted.get_json()["esearchresult"] == search("gene", "BRCA2[gene]")
 
 
-def test_xml_satisfies_biopython(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("no network in tests")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    read = lambda tool, **parameters: Entrez.read(io.BytesIO(ask(tool, **parameters).get_data()))  # noqa: E731
-    assert read("esearch.fcgi", db="gene", term="BRCA1[gene] AND human[orgn]", usehistory="y")["IdList"] == ["672"]
-    assert read("esearch.fcgi", db="pubmed", term="cystic fibrosis")["Count"].isdigit()
-    assert read("esearch.fcgi", db="gene", term="xyzzy")["ErrorList"]["PhraseNotFound"] == ["xyzzy"]
-    assert "gene" in read("einfo.fcgi")["DbList"]
-    assert read("einfo.fcgi", db="protein")["DbInfo"][0]["FieldList"][0]["Name"] == "ALL"
-    assert read("esummary.fcgi", db="pubmed", id="1303181")[0]["Source"] == "Hum Mol Genet"
-    assert read("esummary.fcgi", db="taxonomy", id="9606")[0]["ScientificName"] == "Homo sapiens"
-    assert read("elink.fcgi", dbfrom="gene", db="pubmed", id="7157")[0]["LinkSetDb"][0]["LinkName"] == "gene_pubmed"
-    assert read("efetch.fcgi", db="taxonomy", id="9606")[0]["Rank"] == "species"
-
-
 def test_every_recorded_error_text_escapes_its_input() -> None:
     for tool, parameters in (("esearch.fcgi", {"db": "gene", "term": "<b>&"}), ("esummary.fcgi", {"db": "gene", "id": "<x>&"}), ("einfo.fcgi", {"db": "<&>"})):
         ET.fromstring(re.sub(r"<!DOCTYPE[^>]*>", "", text(tool, **parameters)))
 
 
-# ---- BLAST ---------------------------------------------------------------------------------------
-def submit(**form: object) -> str:
-    page = client().post("/Blast.cgi", data={"CMD": "Put", **form}).get_data(as_text=True)
-    return re.search(r"QBlastInfoBegin\s*RID =[ ]?(\S*)\n\s*RTOE =", page).group(1)
-
-
-def report(rid: str) -> dict:
-    archive = zipfile.ZipFile(io.BytesIO(client().get(f"/Blast.cgi?CMD=Get&RID={rid}&FORMAT_TYPE=JSON2").get_data()))
-    name = json.loads(archive.read(f"{rid}.json"))["BlastJSON"][0]["File"]
-    return json.loads(archive.read(name))["BlastOutput2"]["report"]
-
-
-def test_blast_finds_a_fragment_where_it_stands() -> None:
-    whole = row("SELECT sequence FROM entrez_proteins WHERE accession = 'P00813.3'")["sequence"]
-    rid = submit(QUERY=whole[40:120], PROGRAM="blastp", DATABASE="swissprot")
-    assert rid == submit(QUERY=whole[40:120], PROGRAM="blastp", DATABASE="swissprot"), "the same search has the same RID"
-    found = report(rid)
-    best = found["results"]["search"]["hits"][0]
-    assert (
-        best["description"][0]["accession"] == "P00813"
-        and best["hsps"][0]["hit_from"] == 41
-        and best["hsps"][0]["hit_to"] == 120
-        and best["hsps"][0]["identity"] == 80
-    )
-    matrix = ncbi_blast_search._aligner(True).substitution_matrix
-    score = sum(int(matrix[letter, letter]) for letter in whole[40:120])
-    stat = found["results"]["search"]["stat"]
-    bits = (0.267 * score - __import__("math").log(0.041)) / __import__("math").log(2)
-    assert best["hsps"][0]["score"] == score and best["hsps"][0]["bit_score"] == pytest.approx(bits, rel=1e-5)
-    assert best["hsps"][0]["evalue"] == pytest.approx(stat["eff_space"] * 2**-bits, rel=1e-4) and (stat["lambda"], stat["kappa"]) == (0.267, 0.041)
-    record = NCBIXML.read(io.BytesIO(client().get(f"/Blast.cgi?CMD=Get&RID={rid}&FORMAT_TYPE=XML").get_data()))
-    assert record.alignments[0].accession == "P00813" and record.alignments[0].hsps[0].sbjct_start == 41
-    table = client().get(f"/Blast.cgi?CMD=Get&RID={rid}&FORMAT_TYPE=Tabular").get_data(as_text=True)
-    assert "<PRE>" in table and "\tP00813.3\t100.000\t80\t0\t0\t1\t80\t41\t120\t" in table
-    assert "Sbjct  41 " in client().get(f"/Blast.cgi?CMD=Get&RID={rid}&FORMAT_TYPE=Text").get_data(as_text=True)
-    assert "dscTable" in client().get(f"/Blast.cgi?CMD=Get&RID={rid}").get_data(as_text=True)
-    assert "ThereAreHits=yes" in client().get(f"/Blast.cgi?CMD=Get&RID={rid}&FORMAT_OBJECT=SearchInfo").get_data(as_text=True)
-
-
-def test_blast_strands_and_frames() -> None:
-    stored = row("SELECT sequence FROM entrez_nucleotides WHERE accession = 'NM_000077.4'")["sequence"]
-    back = str(__import__("Bio.Seq").Seq.Seq(stored[300:420]).reverse_complement())
-    hsp = report(submit(QUERY=back, PROGRAM="blastn", DATABASE="refseq_rna"))["results"]["search"]["hits"][0]["hsps"][0]
-    assert (hsp["query_from"], hsp["query_to"], hsp["hit_from"], hsp["hit_to"], hsp["hit_strand"], hsp["score"]) == (1, 120, 420, 301, "Minus", 240)
-    protein = "MEPAAGSSMEPSADWLATAAARGRVEEVRALLEAGALPNAPNSYGRRPIQVMMMGSARVAELLLLHGAEPNC"
-    hit = report(submit(QUERY=protein, PROGRAM="tblastn", DATABASE="nt"))["results"]["search"]["hits"][0]
-    start = hit["hsps"][0]["hit_from"]
-    assert hit["description"][0]["accession"] == "NM_000077" and str(__import__("Bio.Seq").Seq.Seq(stored[start - 1 : start + 215]).translate()) == protein
-
-
-def test_blast_refuses_and_forgets() -> None:
-    assert submit(QUERY="", PROGRAM="blastp", DATABASE="nr") == "" == submit(QUERY="MKLV", PROGRAM="blastp", DATABASE="nosuch")
-    assert submit(QUERY="ACGTACGTACGTAC", PROGRAM="blastp", DATABASE="nr", MATRIX="PAM30") == ""
-    unknown = client().get("/Blast.cgi?CMD=Get&RID=NOSUCHRID00&FORMAT_TYPE=XML")
-    assert unknown.status_code == 200 and "Status=UNKNOWN" in unknown.get_data(as_text=True)
-    assert report(submit(QUERY="W" * 30, PROGRAM="blastp", DATABASE="swissprot"))["results"]["search"]["message"] == "No hits found"
-
-
-# ---- facts and plans -----------------------------------------------------------------------------
-def test_every_fact_names_its_source() -> None:
-    known = {one["key"] for one in rows("SELECT key FROM sources_ncbi")}
-    for table in (
-        "entrez_genes",
-        "pubmed",
-        "snps",
-        "entrez_proteins",
-        "entrez_nucleotides",
-        "entrez_taxonomy",
-        "entrez_taxon_names",
-        "entrez_clinvar",
-        "entrez_databases",
-        "entrez_fields",
-        "entrez_links",
-        "entrez_elinks",
-    ):
-        used = {part for one in rows(f"SELECT DISTINCT source FROM {table}") for part in (one["source"] or "MISSING").split("|")}
-        assert used <= known, (table, used - known)
-
-
+# ---- plans ------------------------------------------------------------------------------
 PLANS = yaml.safe_load((Path(__file__).parents[1] / "biotool_lib/calls/plans_ncbi.yaml").read_text(encoding="utf-8"))
 
 
@@ -501,10 +286,3 @@ def has_content(name: str, arguments: dict, content: str) -> bool:
         result = json.loads(content)["result"]
         return bool(result["uids"]) and all("error" not in result[uid] for uid in result["uids"])
     return not re.search(r"<ERROR>|cannot get document|Error%3A", content) and len(content) > 60
-
-
-def test_blast_plans_find_their_source() -> None:
-    for plan in PLANS["blast"]:
-        thing = random.Random(1).choice([one for one in things(plan["from"], plan.get("where", "")) if (one.get("length") or 0) < 250])
-        form = {key.upper(): str(value).format(**thing) for key, value in plan["arguments"].items()}
-        assert report(submit(**form))["results"]["search"]["hits"] or form["PROGRAM"] == "blastx", form

@@ -32,7 +32,6 @@ ODD = [
     {"esearchresult": []},
     {"esearchresult": {"count": None, "idlist": None}},
     {"linksets": [{"linksetdbs": [{"links": [1, {"id": 2}]}]}]},
-    {"linksets": [None]},
     {"BlastOutput2": [{"report": {"results": {"search": {"hits": [{}]}}}}]},
     {"einforesult": {"dbinfo": [{}]}},
     "<PubmedArticleSet><PubmedArticle/></PubmedArticleSet>",
@@ -42,6 +41,20 @@ ODD = [
     "<BlastOutput/>",
     "<Entrezgene-Set><Entrezgene/></Entrezgene-Set>",
 ]
+IMPOSSIBLE = [  # what the services never send; MARK stands for what must not be lost
+    {"linksets": [None, "MARK"]},
+    {"esearchresult": {"count": "1", "idlist": ["MARK"], "errorlist": 3}},
+    {"einforesult": {"dblist": ["MARK"], "dbinfo": 7}},
+    {"result": {"uids": ["1"], "1": {"title": "MARK", "authors": {"a": [1]}}}},
+    "<eLinkResult><LinkSet>MARK<LinkSetDb/></LinkSet></eLinkResult>",
+]
+
+
+def assert_a_summary(summary: object) -> None:
+    """An object that says something, is small, and is JSON."""
+    assert isinstance(summary, dict) and summary
+    assert size(summary) <= LIMIT
+    assert json.loads(json.dumps(summary)) == summary
 BOMB = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;">]><PubmedArticleSet><x>&b;</x></PubmedArticleSet>"""
 
 
@@ -71,7 +84,19 @@ def test_recorded_bodies(function: str, recorded: Path) -> None:
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
 def test_odd_shapes_never_raise(function: str) -> None:
     for data in ODD:
-        assert isinstance(SUMMARIES[function](data, Context()), dict), data
+        summary = SUMMARIES[function](data, Context())
+        assert_a_summary(summary)
+        assert "summary_error" not in summary, (data, summary)
+        assert SUMMARIES[function](data, Context()) == summary
+
+
+@pytest.mark.parametrize("function", sorted(SUMMARIES))
+def test_impossible_shapes_are_shown_plainly_with_the_error(function: str) -> None:
+    for data in IMPOSSIBLE:
+        summary = SUMMARIES[function](data, Context())
+        assert_a_summary(summary)
+        assert "summary_error" not in summary or "MARK" in json.dumps(summary), (data, summary)
+    assert any("summary_error" in SUMMARIES[name](data, Context()) for name in SUMMARIES for data in IMPOSSIBLE), "a failed summariser is never hidden"
 
 
 @pytest.mark.parametrize("function", sorted(SUMMARIES))

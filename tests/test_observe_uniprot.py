@@ -9,6 +9,7 @@ import pytest
 import yaml
 from conftest import recorded_bodies
 
+from biotool_lib.atlas.uniprot_return_fields import RETURN_FIELDS, shape_entry
 from biotool_lib.catalogue import tools
 from biotool_lib.observe import Context
 from biotool_lib.observe.fit import LIMIT, fit, size
@@ -26,13 +27,23 @@ ODD = [
     True,
     {"results": None},
     {"results": [{}]},
-    {"results": [None, 1, "x"]},
-    {"results": [{"comments": [None]}]},
-    {"primaryAccession": [], "features": "x", "genes": {"a": 1}},
-    {"lineage": [{}], "sequence": "M"},
     [[[[]]]],
     {"messages": ["Resource not found"], "url": "u"},
 ]
+IMPOSSIBLE = [  # what the service never sends; MARK stands for what must not be lost
+    {"results": [None, 1, "MARK"]},
+    {"results": [{"comments": [None], "primaryAccession": "MARK"}]},
+    {"primaryAccession": "MARK", "features": "x", "genes": {"a": 1}},
+    {"lineage": [{}], "sequence": "MARK"},
+    {"mainRule": "MARK", "citation": 3, "statistics": [None]},
+]
+
+
+def assert_a_summary(summary: object) -> None:
+    """An object that says something, is small, and is JSON."""
+    assert isinstance(summary, dict) and summary
+    assert size(summary) <= LIMIT
+    assert json.loads(json.dumps(summary)) == summary
 
 
 def test_every_function_has_a_summary() -> None:
@@ -56,7 +67,19 @@ def test_recorded_bodies(function: str, recorded: Path) -> None:
 @pytest.mark.parametrize("function", sorted(SUMMARIES))
 def test_odd_shapes_never_raise(function: str) -> None:
     for data in ODD:
-        assert isinstance(SUMMARIES[function](data, Context()), dict), data
+        summary = SUMMARIES[function](data, Context())
+        assert_a_summary(summary)
+        assert "summary_error" not in summary, (data, summary)
+        assert SUMMARIES[function](data, Context()) == summary
+
+
+@pytest.mark.parametrize("function", sorted(SUMMARIES))
+def test_impossible_shapes_are_shown_plainly_with_the_error(function: str) -> None:
+    for data in IMPOSSIBLE:
+        summary = SUMMARIES[function](data, Context())
+        assert_a_summary(summary)
+        assert "summary_error" not in summary or "MARK" in json.dumps(summary), (data, summary)
+    assert any("summary_error" in SUMMARIES[name](data, Context()) for name in SUMMARIES for data in IMPOSSIBLE), "a failed summariser is never hidden"
 
 
 def test_error_body_keeps_its_message() -> None:
@@ -88,6 +111,30 @@ def test_requested_fields_are_kept() -> None:
     assert summary["genes"][0]["synonyms"] == ["XYZ"]
     short = SUMMARIES["get_uniprotkb_entry"](entry, Context())
     assert short["sequence"]["value"].endswith("(2000 characters)")
+
+
+@pytest.mark.parametrize("field", sorted(RETURN_FIELDS))
+def test_every_field_that_can_be_asked_for_is_shown(field: str, recorded: Path) -> None:
+    """An entry as the service cuts it for one field still says what was asked: some value of that part stands in the summary."""
+    shown = missed = 0
+    for _, data, _ in recorded_bodies("uniprot")["get_uniprotkb_entry"][::6]:
+        if not isinstance(data, dict) or "sequence" not in data:
+            continue
+        body = shape_entry(data, [field])
+        asked = {key: value for key, value in body.items() if key not in ("entryType", "primaryAccession")}
+        wanted = [text for text in values(asked) if len(text) > 1 and text != data["extraAttributes"]["uniParcId"]]
+        summary = values(SUMMARIES["get_uniprotkb_entry"](body, Context(arguments={"fields": field})))
+        if wanted and not any(text[:40] in line for text in wanted for line in summary):
+            missed += 1
+        shown += 1
+    assert shown > 15 and not missed
+
+
+def values(part: object) -> list[str]:
+    """The plain values of a body or summary as text, without what only says where they come from."""
+    if isinstance(part, dict):
+        return [text for key, value in part.items() if key not in ("evidences", "evidenceCode") for text in values(value)]
+    return [text for item in part for text in values(item)] if isinstance(part, list) else [str(part)]
 
 
 def test_lineage_runs_from_the_root() -> None:

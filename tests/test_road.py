@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -210,7 +211,10 @@ def test_predictions_and_scores_of_three_models(run, trained):
     assert overall.loc[("untrained", "exact_match"), "value"] == 0
     assert overall.loc[("retrieval", "api_success"), "value"] == 1
     assert (table["n"] > 0).all() and (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()
-    nested = json.loads((run.path / "scores.json").read_text())["retrieval"]["test"]["biotool_score"]
+    assert list(table.columns) == ["model", "part", "metric", "value", "low", "high", "n"]
+    written = json.loads((run.path / "scores.json").read_text())
+    assert written["_settings"]["menu"] == {"untrained": "none", "retrieval": None, "tiny": "none"}
+    nested = written["retrieval"]["test"]["biotool_score"]
     assert set(nested) == {"value", "n", "low", "high"} and 0 < nested["value"] <= 1
 
 
@@ -259,10 +263,28 @@ def test_a_misspelt_notebook_parameter_is_one_clear_error(tmp_path, capsys):
     assert "did you mean 'seed'" in capsys.readouterr().err
 
 
+def test_a_rerun_gives_widgets_the_same_ids():
+    text = (Path(__file__).parents[1] / "notebooks/workshop/call_explorer.ipynb").read_text(encoding="utf-8")
+    ids = sorted(json.loads(text)["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"])
+    assert len(ids) > 20 and notebooks.number_widgets(text) == text.rstrip()
+    other = text
+    for number, model in enumerate(ids):
+        other = other.replace(model, f"{(number * 7919 + 13) % 1009 + 10**6:032x}")
+    assert other != text and notebooks.number_widgets(other) == text.rstrip()
+
+
 @pytest.mark.parametrize("module", ["road", "calls", "questions", "filters", "dataset", "training", "evaluation", "notebooks", "experiments", "atlas"])
 def test_every_command_has_help(module):
     done = subprocess.run([sys.executable, "-m", f"biotool_lib.{module}", "--help"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "usage" in done.stdout
+
+
+def test_the_snippet_of_the_readme_prints_what_the_readme_says():
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    said = [line.removeprefix("# ") for line in code.rstrip().splitlines() if line.startswith("# ok")]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert said and done.stdout.splitlines() == said, done.stderr
 
 
 def test_the_command_line_says_what_is_wrong_in_one_line(tmp_path):

@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from . import collect_ensembl_rest as rest
 from . import collect_ensembl_terms as terms
 from .collect_ensembl_genes import Genes
 from .collect_ensembl_sources import SOURCES
@@ -26,6 +27,7 @@ def collect(tables: Path, recorded: Path, out: Path) -> tuple[dict[str, int], li
     counts = genes.write(out) | variation.write(out) | terms.ontology(tables, out) | terms.taxonomy(tables, out)
     counts |= terms.species(tables, recorded, out) | terms.assembly(tables, out) | terms.information(tables, recorded, out)
     counts |= terms.recorded_replies(recorded, out)
+    counts |= rest.collect(tables, out, {transcript: row["protein"] for transcript, row in genes.mane_transcript.items()})
     counts["sources_ensembl"] = write(out, "sources_ensembl", ["key:key", "title", "release", "licence", "url", "note"], SOURCES)
     return counts, genes.refused
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from .collect_ensembl_rest import PROTEIN_FEATURES
 from .collect_ensembl_spans import admitted, transcribed
 from .collect_ensembl_tables import bare, chromosome, fasta, read, version, write
 
@@ -180,11 +181,12 @@ class Genes:
                           f"{row['Marker Name']} [Source:MGI Symbol;Acc:{row['MGI Accession ID']}]", "", 0, "mgi")
 
     def from_mane(self) -> None:
-        """MANE Select and Plus Clinical transcripts of the genes that are known here or on the list of well-known genes."""
+        """MANE Select and Plus Clinical transcripts of the genes that are known here, on the list of well-known genes, or with protein features."""
         listed = {row["symbol"] for row in self.hgnc_full.values()}
+        featured = {transcript for _, transcript in PROTEIN_FEATURES}
         for row in self.mane:
             gene, transcript = bare(row["gene"]), bare(row["transcript"])
-            if gene not in self.genes and row["symbol"] not in listed:
+            if gene not in self.genes and row["symbol"] not in listed and transcript not in featured:
                 continue
             self.transcripts.setdefault(transcript, [
                 transcript, version(row["transcript"]), gene, "", "protein_coding" if row["protein"] else "", "homo_sapiens", "GRCh38",

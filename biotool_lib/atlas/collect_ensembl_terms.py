@@ -133,6 +133,40 @@ def canonical_query(query: str) -> str:
     return "&".join(sorted(unquote(p) for p in pairs))
 
 
+def ontology_2013(recorded: Path) -> list[list]:
+    """Replies about GO:0005667; in 2013 the address of the ancestors gave the descendants, and the other way round."""
+    found = []
+    for folder, path, function in (
+            ("id", "id/GO:0005667", "get_ontology_id"), ("name", "name/transcription factor complex", "get_ontology_name"),
+            ("ancestors_chart", "ancestors/chart/GO:0005667", "get_ontology_ancestors_chart"),
+            ("descendants", "ancestors/GO:0005667", "get_ontology_ancestors"), ("ancestors", "descendants/GO:0005667", "get_ontology_descendants")):
+        (file,) = (recorded / f"ensembl/ontology_{folder}").glob("*_2013beta.json")
+        found.append([f"/ontology/{path}", "", function, "2013", packed(json.loads(file.read_text(encoding="utf-8"))), "ontology_recorded_2013"])
+    return found
+
+
+def packed(body: object) -> str:
+    """A body on one line."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def vep_regions(entries: list[list]) -> list[list]:
+    """The replies for known variants as replies for their place and allele, where there is one other allele only."""
+    found = []
+    for _, query, function, year, text, _ in entries:
+        if function != "vep_by_id" or query:
+            continue
+        for body in json.loads(text):
+            alleles = body["allele_string"].split("/")
+            if len(alleles) != 2 or "-" in alleles:
+                continue
+            place, start, end = body["seq_region_name"], body["start"], body["end"]
+            body |= {"id": f"{place}_{start}_{body['allele_string']}", "input": f"{place} {start} {end} {body['allele_string']} 1"}
+            path = f"/vep/homo_sapiens/region/{place}:{start}-{end}:1/{alleles[1]}"
+            found.append([path, "", "vep_by_region", year, packed([body]), "vep_region_derived"])
+    return found
+
+
 def recorded_replies(recorded: Path, out: Path) -> dict[str, int]:
     """Whole recorded GRCh38 replies of the present interface, the newest of each request."""
     best: dict[tuple[str, str], tuple[str, list]] = {}
@@ -148,7 +182,7 @@ def recorded_replies(recorded: Path, out: Path) -> dict[str, int]:
             continue
         year = str(row.get("recorded") or "")[:4]
         year = year if year.isdigit() else "2025"  # release 115 appeared in 2025
-        body = json.dumps(json.loads((recorded / row["file"]).read_text(encoding="utf-8")), ensure_ascii=False, separators=(",", ":"))
+        body = packed(json.loads((recorded / row["file"]).read_text(encoding="utf-8")))
         # A reply on another assembly is true of another service.
         if '"GRCh37"' in body and "/map/" not in parts.path:
             continue
@@ -156,5 +190,6 @@ def recorded_replies(recorded: Path, out: Path) -> dict[str, int]:
         entry = [*key, row["function"], year, body, "recorded_replies"]
         if key not in best or best[key][0] < year:
             best[key] = (year, entry)
+    entries = [entry for _, entry in best.values()]
     return {"ensembl_recorded": write(out, "ensembl_recorded", ["path:key", "query", "function:key", "year", "body", "source"],
-                                      [entry for _, entry in best.values()])}
+                                      [*entries, *ontology_2013(recorded), *vep_regions(entries)])}

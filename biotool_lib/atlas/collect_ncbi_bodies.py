@@ -57,6 +57,29 @@ def xml_roots(text: str) -> Iterator[ET.Element]:
         return
 
 
+def refseq_records(text: str) -> Iterator[dict[str, str]]:
+    """The RefSeq records of a GBSet reply as flat rows."""
+    for root in xml_roots(text):
+        for one in root.iterfind("GBSeq"):
+            accession = one.findtext("GBSeq_accession-version") or ""
+            quals = {f"{q.findtext('GBQualifier_name')}:{(q.findtext('GBQualifier_value') or '').partition(':')[0]}": q.findtext("GBQualifier_value") or ""
+                     for q in one.iter("GBQualifier")}
+            named = {key.partition(":")[0]: value for key, value in quals.items()}
+            ids = [entry.text or "" for entry in one.iterfind("GBSeq_other-seqids/GBSeqid")]
+            if "_" in accession:
+                yield {
+                    "accession": accession,
+                    "gi": next((entry[3:] for entry in ids if entry.startswith("gi|")), ""),
+                    "title": one.findtext("GBSeq_definition") or "",
+                    "gene": named["gene"],
+                    "gene_id": quals["db_xref:GeneID"].partition(":")[2],
+                    "organism": one.findtext("GBSeq_organism") or "",
+                    "taxon_id": quals["db_xref:taxon"].partition(":")[2],
+                    "sequence": (one.findtext("GBSeq_sequence") or "").upper(),
+                    "source": "eutils",
+                }
+
+
 def words(element: ET.Element | None) -> str:
     """All text below an element, with single blanks."""
     return " ".join("".join(element.itertext()).split()) if element is not None else ""

@@ -8,6 +8,15 @@ from collections.abc import Iterator
 from biotool_lib.atlas import collect_ncbi_bodies as replies
 from biotool_lib.atlas.collect_ncbi_room import Collector, Row
 
+# Whole records in GBSet replies; the index does not say what was asked for.
+_PROTEIN_SETS = ("biopython_protein2",)
+_NUCLEOTIDE_SETS = ("nuccore_xml_nm_152783_3", "nuccore_319655736_xml_example")
+
+
+def _whole_records(room: Collector, files: tuple[str, ...]) -> Iterator[Row]:
+    for file in files:
+        yield from replies.refseq_records((room.recorded / f"ncbi/efetch/{file}.xml").read_text(encoding="utf-8"))
+
 
 def collect_sequences(room: Collector) -> None:
     """Write proteins and nucleotides, and link them to genes and taxa."""
@@ -64,14 +73,21 @@ def collect_sequences(room: Collector) -> None:
         titled = re.match(r">(NP_\S+?)(?::\S+)? (.*)\n", text)
         if titled and titled.group(1) in proteins:
             proteins[titled.group(1)]["title"] = titled.group(2)
+    for row in _whole_records(room, _PROTEIN_SETS):
+        proteins[row["accession"]] = row | {"database": "refseq"}
     for row in proteins.values():
         row["length"] = str(len(row["sequence"]) or "")
     room.write(
         "entrez_proteins",
-        ["accession:key", "title", "entry_name", "gene", "gene_id:intkey", "organism", "taxon_id:int", "database", "length:int", "sequence", "source"],
+        [
+            "accession:key", "gi:key", "title", "entry_name", "gene", "gene_id:intkey", "organism", "taxon_id:int", "database", "length:int",
+            "sequence", "source",
+        ],
         proteins.values(),
     )
     nucleotides = dict(_nucleotides(room))
+    for row in _whole_records(room, _NUCLEOTIDE_SETS):
+        nucleotides[row["accession"]] = row | {"length": str(len(row["sequence"]))}
     for gene in room.genes.values():
         accession = gene.get("refseq_rna", "")
         if accession and accession not in nucleotides:

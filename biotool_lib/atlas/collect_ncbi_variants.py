@@ -49,6 +49,7 @@ def collect_snps(room: Collector) -> None:
     for _, record in replies.docsums(room.recorded, "snp"):
         if record.get("acc"):
             snps[record["uid"]] = snp_of_docsum(record) | {"complete": "yes", "source": "eutils"}
+    _snps_of_uniprot(room, snps, symbols)
     for uid, row in snps.items():
         for gene in filter(None, row.get("genes", "").split("|")):
             room.link("gene", gene.rpartition(":")[2], "snp", uid, "gene_snp", row["source"])
@@ -88,6 +89,17 @@ def collect_snps(room: Collector) -> None:
         ],
         snps.values(),
     )
+
+
+def _snps_of_uniprot(room: Collector, snps: dict[str, Row], symbols: dict[str, str]) -> None:
+    """The natural variants of human proteins that carry an rsID: which gene they lie in, and no more."""
+    genes: dict[str, set[str]] = defaultdict(set)
+    for row in room.read("uniprot_2025_03.variants_dbsnp.tsv.gz"):
+        if row["taxid"] == "9606" and row["gene"] in symbols and re.fullmatch(r"rs\d+", row["rsid"]):
+            genes[row["rsid"][2:]].add(row["gene"])
+    for uid, named in genes.items():
+        if uid not in snps:
+            snps[uid] = {"rs": uid, "taxon_id": "9606", "genes": "|".join(f"{gene}:{symbols[gene]}" for gene in sorted(named)), "source": "uniprot"}
 
 
 def _snp_of_pharmcat(snps: dict[str, Row], row: Row, symbols: dict[str, str]) -> None:

@@ -33,8 +33,6 @@ SOURCES = [
      "https://github.com/j-a-hill/mem_prot_llps", "UniProt Consortium"),
     ("uniprot_humdisease", "UniProtKB controlled vocabulary of human diseases (humdisease.txt)", "2019_01", CC,
      "https://github.com/ebi-uniprot/uniprot-rest-api", "UniProt Consortium"),
-    ("uniprot_crossref", "UniProtKB cross-referenced databases", "2023", CC,
-     "https://rest.uniprot.org/database/stream?format=json&query=*", "UniProt Consortium"),
     ("uniprot_proteomes", "UniProt species codes and proteomes (LinkML value sets)", "2025 to 2026",
      "Apache-2.0; UniProt CC BY 4.0", "https://github.com/linkml/valuesets/tree/86eab01",
      "made by that project from rest.uniprot.org/proteomes"),

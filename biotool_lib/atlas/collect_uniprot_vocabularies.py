@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -121,17 +120,13 @@ def _synonyms(lines: list[str]) -> list[str]:
     return _hierarchy(lines)
 
 
-def databases(tables: Path, answers: list[tuple[str, dict, str]]) -> Table:
+def databases(answers: list[tuple[str, dict, str]]) -> Table:
     """The cross-referenced databases; returns their table."""
-    found = {item["id"]: (item, "uniprot_crossref")
-             for item in json.loads(read_text(tables / "uniprot_crossref_databases.json"))["results"]}
-    for folder, body, _ in answers:
-        for item in body.get("results", []) if folder == "database" else []:
-            found[item["id"]] = (item, RECORDED)
+    found = {item["id"]: item for folder, body, _ in answers if folder == "database" for item in body.get("results", [])}
     rows = [
         [key, item["abbrev"], item["name"], item.get("pubMedId"), item.get("doiId"), item.get("linkType"),
-         "|".join(item.get("servers", [])), item.get("dbUrl"), item.get("category"), item.get("statistics"), source]
-        for key, (item, source) in found.items()
+         "|".join(item.get("servers", [])), item.get("dbUrl"), item.get("category"), item.get("statistics"), RECORDED]
+        for key, item in found.items()
     ]
     header = ("database_id:key", "abbreviation:key", "name", "pubmed_id", "doi", "link_type", "servers", "url",
               "category", "statistics_json", "source")
@@ -141,4 +136,4 @@ def databases(tables: Path, answers: list[tuple[str, dict, str]]) -> Table:
 def vocabulary_tables(tables: Path, answers: list[tuple[str, dict, str]]) -> dict[str, Table]:
     """All controlled vocabularies; returns name -> (header, rows)."""
     return {"keywords": keywords(tables, answers), "subcellular_locations": locations(tables, answers),
-            "diseases": diseases(tables, answers), "crossref_databases": databases(tables, answers)}
+            "diseases": diseases(tables, answers), "crossref_databases": databases(answers)}

@@ -1,4 +1,4 @@
-"""Ensembl endpoints about what lies in a region, and sequences."""
+"""Ensembl endpoints about what lies in a region or on a protein, sequences, and binding matrices."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import sqlite3
 
 from werkzeug import Request
 
-from biotool_lib.atlas.ensembl import place
+from biotool_lib.atlas.ensembl import exons_of, place
+from biotool_lib.atlas.ensembl_map import pieces
 from biotool_lib.atlas.ensembl_service import (
+    GENERIC,
     Refusal,
     bare,
     find,
@@ -76,7 +78,7 @@ def overlapping(request: Request, plain: str, seq_region: str, start: int, end: 
                 found = [e for e in found if e["biotype"] == biotype]
             out += [kept(SHAPES[kind](e) | place(e)) for e in found]
         elif kind == "variation" and plain == "homo_sapiens":
-            unanswerable(request, ("variant_set",), "No features found")
+            unanswerable(request, ("variant_set",), f"No VariationSet found with short name: {request.args.get('variant_set')}")
             found = rows('SELECT * FROM variants WHERE seq_region = ? AND "end" >= ? AND "start" <= ? ORDER BY "start", id', seq_region, start, end)
             term = request.args.get("so_term")
             out += [variation_feature(e) for e in found if not term or e["most_severe_consequence"] == term]
@@ -100,10 +102,77 @@ def overlap_id(request: Request, identifier: str) -> object:
     return overlapping(request, entry["species"], entry["seq_region"], entry["start"], entry["end"])
 
 
+def exon_stretches(transcript: sqlite3.Row) -> list[dict[str, object]]:
+    """Which residues each exon codes for."""
+    out, done, last = [], 0, transcript["protein_length"]
+    for exon in exons_of(transcript["id"]):
+        low, high = max(exon["start"], transcript["cds_start"]), min(exon["end"], transcript["cds_end"])
+        if low <= high:
+            first, done = done // 3 + 1, done + high - low + 1
+            out.append({"feature_type": "translation_exon", "id": exon["id"], "rank": exon["rank"], "start": first,
+                        "end": min((done - 1) // 3 + 1, last), "seq_region_name": transcript["translation"]})
+    return out
+
+
+def split_residues(transcript: sqlite3.Row) -> list[dict[str, object]]:
+    """The residues whose codon two exons share."""
+    out, done = [], 0
+    for low, high in pieces(transcript, True):
+        done += high - low + 1
+        place = done // 3 + 1
+        if done % 3 and place <= transcript["protein_length"]:
+            out.append({"feature_type": "residue_overlap", "start": place, "end": place, "seq_region_name": transcript["translation"]})
+    return out
+
+
+def domain(entry: sqlite3.Row, transcript: sqlite3.Row) -> dict[str, object]:
+    """A feature that an analysis found on a protein; its InterPro entry and description are not held."""
+    return {"feature_type": "protein_feature", "type": entry["type"], "id": entry["id"], "hseqname": entry["id"], "start": entry["start"],
+            "end": entry["end"], "hit_start": entry["hit_start"], "hit_end": entry["hit_end"], "cigar_string": "", "align_type": None,
+            "seq_region_name": entry["translation"], "Parent": transcript["id"]}
+
+
 @served
 def overlap_translation(request: Request, identifier: str) -> object:
-    """Features of a protein: none are sourced."""
-    raise Refusal(f"ID '{identifier}' not found")
+    """Features of a protein: domains of a few, and what follows from the exons where these are known."""
+    kind, transcript = find(identifier)
+    wanted = request.args.getlist("feature") or ["protein_feature"]
+    for feature in wanted:
+        if feature not in ("protein_feature", "translation_exon", "residue_overlap", "transcript_variation", "somatic_transcript_variation"):
+            raise Refusal(f"The feature type {feature} is not understood")
+    out: list[dict[str, object]] = []
+    if kind == "Translation" and "protein_feature" in wanted:
+        source = request.args.get("type")
+        found = rows('SELECT * FROM translation_features WHERE translation = ? ORDER BY "start", id', transcript["translation"])
+        out += [domain(e, transcript) for e in found if not source or e["type"].lower() == source.lower()]
+    if kind == "Translation" and transcript["exons_known"] and transcript["protein_length"] and transcript["cds_start"]:
+        out += exon_stretches(transcript) if "translation_exon" in wanted else []
+        out += split_residues(transcript) if "residue_overlap" in wanted else []
+    if not out:
+        raise Refusal(f"ID '{identifier}' not found")
+    return out
+
+
+UNITS = ("Frequencies", "Probabilities", "Bits", "Weights")
+
+
+@served
+def binding_matrix(request: Request, name: str, what: str) -> object:
+    """A matrix of the binding motif of transcription factors, as counts."""
+    plain, unit = species(name)["name"], request.args.get("unit", "frequencies").capitalize()
+    entry = row("SELECT * FROM binding_matrices WHERE stable_id = ?", what) if plain == "homo_sapiens" else None
+    if entry is None:
+        raise Refusal(f"Binding Matrix {what} not found. Please check spelling.")
+    if unit not in UNITS:
+        raise Refusal(GENERIC)
+    if unit != "Frequencies":
+        raise Refusal(f"Not possible to get the binding matrix with {unit}. Please try a different unit")
+    columns = [[int(count) for count in position.split(" ")] for position in entry["elements"].split("|")]
+    return {"stable_id": entry["stable_id"], "name": entry["name"], "source": entry["origin"], "threshold": entry["threshold"],
+            "length": len(columns), "unit": unit, "max_position_sum": max(sum(column) for column in columns),
+            "associated_transcription_factor_complexes": entry["complexes"].split("|"),
+            "elements": {str(number): dict(zip("ACGT", column, strict=True)) for number, column in enumerate(columns, 1)},
+            "elements_string": "".join("".join(f"{column[letter]}\t" for column in columns) + "\n" for letter in range(4))}
 
 
 def sequence_body(entry: sqlite3.Row, query: str, start: int | None, end: int | None) -> dict[str, object]:
@@ -127,7 +196,7 @@ def sequence_id(request: Request, identifier: str) -> object:
         raise Refusal(f"ID '{identifier}' not found")
     start, end = number(request, "start"), number(request, "end")
     if (start or end) and not 1 <= (start or 1) <= (end or len(entry["sequence"])) <= len(entry["sequence"]):
-        raise Refusal("Start or end is outside the sequence")
+        raise Refusal(f"ID '{identifier}' not found")
     body = sequence_body(entry, identifier, int(start) if start else None, int(end) if end else None)
     return [body] if request.args.get("multiple_sequences", "0") not in ("", "0") else body
 
@@ -136,7 +205,7 @@ def sequence_id(request: Request, identifier: str) -> object:
 def sequence_region(request: Request, name: str, text: str) -> object:
     """The sequence of a region of the mitochondrial genome, the only one that is held here."""
     plain = species(name)["name"]
-    seq_region, start, end, strand = slice_of(plain, text)
+    seq_region, start, end, strand = slice_of(plain, text, longest=10_000_000)
     unanswerable(request, ("mask", "mask_feature", "coord_system", "coord_system_version"), f"No slice found for location {text}")
     genome = row("SELECT * FROM genome_sequences WHERE species = ? AND seq_region = ?", plain, seq_region)
     if genome is None:
@@ -153,6 +222,7 @@ ROUTES = [
     ("/overlap/region/<name>/<text>", overlap_region),
     ("/overlap/id/<identifier>", overlap_id),
     ("/overlap/translation/<identifier>", overlap_translation),
+    ("/species/<name>/binding_matrix/<what>", binding_matrix),
     ("/sequence/id/<identifier>", sequence_id),
     ("/sequence/region/<name>/<text>", sequence_region),
 ]

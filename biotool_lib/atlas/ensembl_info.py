@@ -1,21 +1,23 @@
-"""Ensembl endpoints about the service itself, and the endpoints of which nothing is sourced."""
+"""Ensembl endpoints about the service itself: releases, species, assemblies, and the words that its data use."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable
 
-from werkzeug import Request
+from werkzeug import Request, Response
 
 from biotool_lib.atlas.ensembl_service import (
+    GENERIC,
+    HUMAN,
     Refusal,
-    find,
     flag,
-    gene_by_symbol,
     kept,
     like,
+    nothing,
+    refuses,
     served,
-    slice_of,
     species,
 )
 from biotool_lib.atlas.store import row, rows
@@ -52,8 +54,8 @@ def data(request: Request) -> object:
 
 @served
 def species_list(request: Request) -> object:
-    """The species that the atlas knows; divisions and strain collections are not known."""
-    if request.args.get("division") or request.args.get("strain_collection"):
+    """The species that the atlas knows, all of one division; strain collections are not known."""
+    if request.args.get("division", "EnsemblVertebrates").lower() != "ensemblvertebrates" or request.args.get("strain_collection"):
         return {"species": []}
     found = rows("SELECT * FROM species WHERE listed = 1 ORDER BY name")
     return {"species": [kept({"name": s["name"], "display_name": s["display_name"], "taxon_id": str(s["taxon_id"]), "assembly": s["assembly"],
@@ -71,7 +73,7 @@ def assembly(request: Request, name: str) -> object:
     plain = species(name)["name"]
     found = sorted(rows("SELECT * FROM chromosomes WHERE species = ?", plain), key=lambda e: place(e["name"]))
     if not found or flag(request, "bands") or flag(request, "synonyms"):
-        raise Refusal(f"Could not fetch adaptor for species {name}")
+        raise Refusal(GENERIC)
     return {"default_coord_system_version": found[0]["assembly"],
             "karyotype": [e["name"] for e in found if e["coord_system"] == "chromosome"],
             "top_level_region": [{"name": e["name"], "length": e["length"], "coord_system": e["coord_system"]} for e in found]}
@@ -83,7 +85,7 @@ def assembly_region(request: Request, name: str, region_name: str) -> object:
     plain = species(name)["name"]
     found = row("SELECT * FROM chromosomes WHERE species = ? AND name = ?", plain, region_name)
     if found is None or flag(request, "bands") or flag(request, "synonyms"):
-        raise Refusal(f"No slice found for {region_name}")
+        raise Refusal(f"No slice found for location {region_name}")
     chromosome = found["coord_system"] == "chromosome"
     return {"assembly_exception_type": "REF", "coordinate_system": found["coord_system"], "assembly_name": found["assembly"],
             "is_chromosome": 1 if chromosome else 0, "length": found["length"]} | ({} if region_name == "MT" else {"is_circular": 0})
@@ -105,8 +107,10 @@ def population(entry: sqlite3.Row) -> dict[str, object]:
 @served
 def populations(request: Request, name: str) -> object:
     """The populations of a species, optionally those with linkage data."""
-    plain = species(name)["name"]
-    only = " AND ld = 1" if request.args.get("filter") == "LD" else ""
+    plain, wanted = species(name)["name"], request.args.get("filter")
+    if wanted and wanted != "LD":
+        raise Refusal(f"Unknown filter option '{wanted}'")
+    only = " AND ld = 1" if wanted else ""
     return [population(e) for e in rows(f"SELECT * FROM populations WHERE species = ?{only} ORDER BY name", plain)]
 
 
@@ -116,14 +120,14 @@ def population_name(request: Request, name: str, wanted: str) -> object:
     plain = species(name)["name"]
     found = rows("SELECT * FROM populations WHERE species = ? AND name = ?", plain, wanted)
     if not found:
-        raise Refusal(f"Could not fetch population object for population name: {wanted}")
+        raise Refusal(f"Population '{wanted}' not found.")
     return [population(e) for e in found]
 
 
 @served
 def external_dbs(request: Request, name: str) -> object:
     """The external databases; `%` in the filter stands for anything."""
-    species(name)
+    core_only(name)
     feature = request.args.get("feature")
     if feature:
         raise Refusal(f"No external db entries for feature '{feature}'")
@@ -136,7 +140,7 @@ def compara_methods(request: Request) -> object:
     """The comparative methods by class, optionally of the classes that hold a word."""
     wanted = request.args.get("class", "")
     if request.args.get("compara", "vertebrates") not in ("vertebrates", "multi"):
-        raise Refusal(f"Cannot find a compara database for {request.args['compara']}")
+        raise Refusal(GENERIC)
     out: dict[str, list[str]] = {}
     for entry in rows("SELECT * FROM compara_methods ORDER BY class, method"):
         if re.search(re.escape(wanted), entry["class"]):
@@ -144,41 +148,75 @@ def compara_methods(request: Request) -> object:
     return out
 
 
-def refuses(message: str) -> object:
-    """A handler for an endpoint without sourced content: the service's words for an unknown thing."""
+def core_only(name: str) -> str:
+    """The production name of a species; raises Refusal in the words of the pages that open its core database."""
+    try:
+        return species(name)["name"]
+    except Refusal as unknown:
+        raise Refusal(f"Could not fetch adaptor for species {name}") from unknown
+
+
+@served
+def biotypes(request: Request, name: str) -> object:
+    """The biotypes of the genes and transcripts of a species that are held here."""
+    plain = core_only(name)
+    objects: dict[str, list[str]] = {}
+    for kind, table in (("gene", "genes"), ("transcript", "transcripts")):
+        for entry in rows(f"SELECT DISTINCT biotype FROM {table} WHERE species = ? AND biotype IS NOT NULL", plain):
+            objects.setdefault(entry["biotype"], []).append(kind)
+    if not objects:
+        raise Refusal(f"Could not fetch adaptor for species {name}")
+    return [{"biotype": biotype, "groups": ["core"], "objects": kinds} for biotype, kinds in sorted(objects.items())]
+
+
+@served
+def biotype_groups(request: Request) -> object:
+    """The groups of biotypes."""
+    return [e["biotype_group"] for e in rows("SELECT DISTINCT biotype_group FROM biotypes ORDER BY biotype_group COLLATE NOCASE")]
+
+
+def biotype_list(column: str, words: str) -> Callable[..., Response]:
+    """A handler for the biotypes of a group or name, optionally those of one kind of object."""
 
     @served
-    def handler(request: Request, **parts: str) -> object:
-        if "name" in parts:
-            species(parts["name"])
-        raise Refusal(message.format(**parts))
-
-    return handler
-
-
-def refuses_member(kind: str) -> object:
-    """A handler for trees by member: an unknown gene and a gene without a tree are different errors."""
-
-    @served
-    def handler(request: Request, name: str, member: str) -> object:
-        plain = species(name)["name"]
-        if kind == "symbol" and gene_by_symbol(plain, member) is None:
-            raise Refusal(f"No content for [{member}]")
-        if kind == "id":
-            try:
-                find(member)
-            except Refusal as unknown:
-                raise Refusal(f"Unable to find given object: {member}") from unknown
-        raise Refusal("Could not fetch GeneTree Member")
+    def handler(request: Request, what: str, kind: str | None = None) -> object:
+        found = rows("SELECT b.*, t.name AS so_term FROM biotypes b LEFT JOIN ontology_terms t ON t.accession = b.so_acc "
+                     f"WHERE b.{column} = ? AND b.object_type = coalesce(?, b.object_type) ORDER BY b.object_type, b.name", what, kind)
+        if not found:
+            raise Refusal(f"biotypes not found for {words} {what}" + (f" and object_type {kind}" if kind else ""), 404)
+        return [{key: e[key] for key in ("name", "biotype_group", "object_type", "so_acc", "so_term")} for e in found]
 
     return handler
 
 
 @served
-def alignment(request: Request, name: str, text: str) -> object:
-    """Alignments of a region: only what was recorded."""
-    slice_of(species(name)["name"], text)
-    raise Refusal(f"no alignment available for this region, for {text}")
+def analysis(request: Request, name: str) -> object:
+    """The analyses behind the annotation of a species; the service lists none for a species that it does not know."""
+    plain = name if name.lower() not in HUMAN else "homo_sapiens"
+    return {e["logic_name"]: ["core"] for e in rows("SELECT * FROM analyses WHERE species = ? ORDER BY logic_name", plain)}
+
+
+@served
+def variation_sources(request: Request, name: str) -> object:
+    """One source of variants by its name; the whole list is not known here."""
+    plain, wanted = species(name)["name"], request.args.get("filter")
+    if not wanted:
+        raise Refusal(f"Variation sources not found for {name}")
+    found = rows("SELECT * FROM variation_sources WHERE species = ? AND name = ?", plain, wanted)
+    if not found:
+        raise Refusal(f"Variation source '{wanted}' not found for {name}")
+    return [{key: e[key] for key in ("name", "version", "description", "url", "somatic_status")} | {"data_types": e["data_types"].split("|")}
+            for e in found]
+
+
+@served
+def species_sets(request: Request, what: str) -> object:
+    """The species sets of a comparative method, as of release 80."""
+    found = rows("SELECT * FROM species_sets WHERE method = ? ORDER BY name", what)
+    if not found or request.args.get("compara", "vertebrates") not in ("vertebrates", "multi"):
+        raise Refusal(GENERIC)
+    return [{"species_set_group": e["species_set_group"] or "", "name": e["name"], "species_set": e["species"].split("|"), "method": e["method"]}
+            for e in found]
 
 
 ROUTES = [
@@ -194,33 +232,21 @@ ROUTES = [
     ("/info/variation/populations/<name>/<wanted>", population_name),
     ("/info/external_dbs/<name>", external_dbs),
     ("/info/compara/methods", compara_methods),
-    ("/info/compara/species_sets/<what>", refuses("No method found for {what}")),
-    ("/info/analysis/<name>", refuses("Could not fetch adaptor for species {name}")),
-    ("/info/biotypes/<name>", refuses("Could not fetch adaptor for species {name}")),
-    ("/info/biotypes/groups", refuses("biotype groups not found")),
-    ("/info/biotypes/groups/<what>", refuses("biotypes not found for group {what}")),
-    ("/info/biotypes/groups/<what>/<kind>", refuses("biotypes not found for group {what} and object_type {kind}")),
-    ("/info/biotypes/name/<what>", refuses("biotypes not found for name {what}")),
-    ("/info/biotypes/name/<what>/<kind>", refuses("biotypes not found for name {what} and object_type {kind}")),
-    ("/info/divisions", refuses("No divisions found")),
-    ("/info/eg_version", refuses("No Ensembl Genomes version found")),
+    ("/info/compara/species_sets/<what>", species_sets),
+    ("/info/analysis/<name>", analysis),
+    ("/info/biotypes/<name>", biotypes),
+    ("/info/biotypes/groups", biotype_groups),
+    ("/info/biotypes/groups/<what>", biotype_list("biotype_group", "group")),
+    ("/info/biotypes/groups/<what>/<kind>", biotype_list("biotype_group", "group")),
+    ("/info/biotypes/name/<what>", biotype_list("name", "name")),
+    ("/info/biotypes/name/<what>/<kind>", biotype_list("name", "name")),
+    ("/info/variation/<name>", variation_sources),
+    # Of the metadata of genomes nothing is sourced.
+    ("/info/divisions", refuses("Could not get genome info adaptor")),
+    ("/info/eg_version", refuses("Could not get genome info adaptor")),
     ("/info/genomes/<what>", refuses("Genome {what} not found")),
-    ("/info/genomes/accession/<what>", refuses("Genome with accession {what} not found")),
-    ("/info/genomes/assembly/<what>", refuses("Genome with assembly {what} not found")),
-    ("/info/genomes/division/<what>", refuses("Division {what} not found")),
-    ("/info/genomes/taxonomy/<what>", refuses("Taxon {what} not found")),
-    ("/info/variation/<name>", refuses("Could not fetch adaptor for species {name}")),
-    ("/alignment/region/<name>/<text>", alignment),
-    ("/cafe/genetree/id/<what>", refuses("No GeneTree found for ID {what}")),
-    ("/cafe/genetree/member/id/<name>/<member>", refuses_member("id")),
-    ("/cafe/genetree/member/symbol/<name>/<member>", refuses_member("symbol")),
-    ("/genetree/id/<what>", refuses("No GeneTree found for ID {what}")),
-    ("/genetree/member/id/<name>/<member>", refuses_member("id")),
-    ("/genetree/member/symbol/<name>/<member>", refuses_member("symbol")),
-    ("/species/<name>/binding_matrix/<what>", refuses("Binding matrix {what} not found")),
-    ("/transcript_haplotypes/<name>/<what>", refuses("ID '{what}' not found")),
-    ("/ga4gh/beacon", refuses("Beacon not found")),
-    ("/ga4gh/beacon/query", refuses("Beacon not found")),
-    *[(f"/ga4gh/{kind}/<what>", refuses(f"Can't find {kind} {{what}}")) for kind in (
-        "callsets", "datasets", "features", "featuresets", "references", "referencesets", "variantannotationsets", "variants", "variantsets")],
+    ("/info/genomes/assembly/<what>", refuses("Genome with assembly accession {what} not found")),
+    ("/info/genomes/accession/<what>", nothing()),
+    ("/info/genomes/division/<what>", nothing()),
+    ("/info/genomes/taxonomy/<what>", nothing()),
 ]

@@ -15,6 +15,9 @@ from biotool_lib.atlas.store import row, rows
 
 ROUTES: list[tuple[str, Callable[..., Response]]] = []
 HUMAN = {"human", "h_sapiens", "homo_sapiens"}
+# What the service says where it gives no reason. The other error texts of these modules are those of recorded replies and of the
+# service's own code: Ensembl/ensembl-rest, lib/EnsEMBL/REST/Controller and Model (2025); of regions also Ensembl/ensembl, SliceAdaptor.
+GENERIC = "something bad has happened"
 REGION = re.compile(r"^(?:chr)?([\w.]+):(\d[\d,]*)(?:(?:\.\.|-|_)(\d[\d,]*))?(?::(-?1))?$")
 
 
@@ -50,7 +53,7 @@ def served(handler: Callable[..., object]) -> Callable[..., Response]:
         callback = request.args.get("callback")
         wanted = request.args.get("content-type", "application/json")
         if wanted not in ("application/json", "text/javascript"):
-            return answer({"error": f"The requested content type {wanted} is not available here"}, 415)
+            return answer({"error": GENERIC}, 415)
         try:
             whole = recorded(request)
             return answer(handler(request, **path) if whole is None else whole, callback=callback)
@@ -79,6 +82,28 @@ def _aliases(entry: sqlite3.Row) -> set[str]:
     names = {alias.lower() for alias in (entry["aliases"] or "").split("|") if alias}
     names |= {(entry["display_name"] or "").lower(), f"{short[0][0]}_{short[-1]}"}
     return names - {""}
+
+
+def refuses(message: str = GENERIC, status: int = 400) -> Callable[..., Response]:
+    """A handler for an endpoint without sourced content: the service's words for an unknown thing."""
+
+    @served
+    def handler(request: Request, **parts: str) -> object:
+        if "name" in parts:
+            species(parts["name"])
+        raise Refusal(message.format(**parts), status)
+
+    return handler
+
+
+def nothing() -> Callable[..., Response]:
+    """A handler for an endpoint without sourced content that lists nothing for an unknown thing."""
+
+    @served
+    def handler(request: Request, **parts: str) -> object:
+        return []
+
+    return handler
 
 
 def flag(request: Request, name: str) -> bool:
@@ -112,16 +137,19 @@ def region(text: str) -> tuple[str, int, int, int]:
     return match[1], start, end, int(match[4] or 1)
 
 
-def slice_of(name: str, text: str) -> tuple[str, int, int, int]:
+def slice_of(name: str, text: str, longest: int = 5_000_000) -> tuple[str, int, int, int]:
     """A region of a species, checked against the lengths of its sequences where these are known."""
     place, start, end, strand = region(text)
     known = rows("SELECT name, length FROM chromosomes WHERE species = ?", name)
     length = next((r["length"] for r in known if r["name"] == place), None)
-    if known and (length is None or start > length):
+    if known and length is None:
         raise Refusal(f"No slice found for location {text}")
-    if end - start + 1 > 5_000_000:
-        raise Refusal(f"{end - start + 1} is greater than the maximum allowed length of 5000000. Request smaller regions of sequence")
-    return place, start, min(end, length or end), strand
+    if length and start > length:
+        raise Refusal(f"Cannot request a slice whose start ({start}) is greater than {length} for {place}.")
+    end = min(end, length or end)
+    if end - start + 1 > longest:
+        raise Refusal(f"{end - start + 1} is greater than the maximum allowed length of {longest}. Request smaller regions of sequence")
+    return place, start, end, strand
 
 
 def like(text: str) -> str:

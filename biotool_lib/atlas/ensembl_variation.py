@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from collections.abc import Callable
 
-from werkzeug import Request
+from werkzeug import Request, Response
 
 from biotool_lib.atlas.ensembl_service import (
+    GENERIC,
     Refusal,
     flag,
     gene_by_symbol,
     kept,
     number,
+    refuses,
     served,
     slice_of,
     species,
     unanswerable,
 )
 from biotool_lib.atlas.store import row, rows
+
+ALLELE = re.compile(r"[ACGTacgt]+|-|(?:INS|DEL|TDUP|DUP)")
 
 
 def listed(text: str | None) -> list[str]:
@@ -200,21 +206,34 @@ def recode(request: Request, name: str, identifier: str) -> object:
 def predict(request: Request, name: str, **parts: str) -> object:
     """Consequences of a variant: only what was recorded."""
     species(name)
-    what = parts.get("identifier") or parts.get("notation") or parts.get("text", "")
+    what = parts.get("identifier") or parts.get("notation", "")
     raise Refusal(f"Unable to parse HGVS notation '{what}'" if "notation" in parts else f"No variant found with ID '{what}'")
 
 
 @served
-def by_article(request: Request, name: str, article: str) -> object:
-    """Variants of an article: none are sourced."""
+def predict_region(request: Request, name: str, text: str, allele: str) -> object:
+    """Consequences of an allele at a place: only what was recorded for a variant that is there."""
     species(name)
-    raise Refusal(f"No variants found for {article}")
+    if not ALLELE.fullmatch(allele.strip("/")):
+        raise Refusal(f"Allele must be A,T,G,C or SO term [got: {allele.strip('/')}]")
+    raise Refusal(GENERIC)
+
+
+def by_article(kind: str) -> Callable[..., Response]:
+    """A handler for the variants of an article: none are sourced."""
+
+    @served
+    def handler(request: Request, name: str, article: str) -> object:
+        species(name)
+        raise Refusal(f"{kind} ({article}) not found for {name}")
+
+    return handler
 
 
 ROUTES = [
     ("/variation/<name>/<identifier>", variation),
-    ("/variation/<name>/pmid/<article>", by_article),
-    ("/variation/<name>/pmcid/<article>", by_article),
+    ("/variation/<name>/pmid/<article>", by_article("PMID")),
+    ("/variation/<name>/pmcid/<article>", by_article("PMCID")),
     ("/ld/<name>/pairwise/<one>/<two>", ld_pairwise),
     ("/ld/<name>/region/<text>/<population>", ld_region),
     ("/ld/<name>/<identifier>/<population>", ld_around),
@@ -225,5 +244,6 @@ ROUTES = [
     ("/variant_recoder/<name>/<path:identifier>", recode),
     ("/vep/<name>/hgvs/<path:notation>", predict),
     ("/vep/<name>/id/<identifier>", predict),
-    ("/vep/<name>/region/<text>/<path:allele>", predict),
+    ("/vep/<name>/region/<text>/<path:allele>", predict_region),
+    ("/transcript_haplotypes/<name>/<what>", refuses("Unable to fetch transcript with ID {what}")),
 ]

@@ -150,3 +150,47 @@ SELECT function, 'taeniopygia_guttata', substr(path, length('/alignment/region/t
 WHERE function = 'get_alignment_region'
 UNION ALL
 SELECT function, 'homo_sapiens', substr(path, length('/sequence/id/') + 1), coalesce(query, '') FROM ensembl_recorded WHERE function = 'get_sequence_by_id';
+
+CREATE VIEW entity_ensembl_recorded_ontology AS
+SELECT function, substr(path, instr(path, 'GO:')) AS accession, NULL AS name FROM ensembl_recorded WHERE function LIKE 'get_ontology_%' AND path LIKE '%GO:%'
+UNION ALL
+SELECT function, NULL, substr(path, length('/ontology/name/') + 1) FROM ensembl_recorded WHERE function = 'get_ontology_name';
+
+-- The paths end with a single base, so the region is what comes before the last two characters.
+CREATE VIEW entity_ensembl_recorded_allele AS
+SELECT substr(path, length('/vep/homo_sapiens/region/') + 1, length(path) - length('/vep/homo_sapiens/region/') - 2) AS region, substr(path, -1) AS allele,
+       'homo_sapiens' AS species FROM ensembl_recorded WHERE function = 'vep_by_region';
+
+CREATE VIEW entity_ensembl_tree_member AS
+SELECT g.species, g.id AS gene_id, g.symbol FROM ensembl_recorded r JOIN genes g ON instr(r.body, '"' || g.id || '"') > 0
+WHERE r.function = 'get_genetree_by_id';
+
+CREATE VIEW entity_ensembl_biotype AS
+SELECT DISTINCT name, biotype_group AS "group", EXISTS (SELECT 1 FROM transcripts t WHERE t.biotype = b.name) AS used FROM biotypes b;
+
+CREATE VIEW entity_ensembl_biotype_group AS SELECT biotype_group AS "group", object_type, count(*) AS size FROM biotypes GROUP BY 1, 2;
+
+CREATE VIEW entity_ensembl_annotated AS SELECT species, count(*) AS genes FROM genes WHERE biotype IS NOT NULL GROUP BY species;
+
+CREATE VIEW entity_ensembl_variation_source AS SELECT species, name FROM variation_sources;
+
+CREATE VIEW entity_ensembl_aligned AS SELECT method, count(*) AS sets FROM species_sets GROUP BY method;
+
+CREATE VIEW entity_ensembl_domain AS SELECT translation AS protein_id, type, count(*) AS features FROM translation_features GROUP BY 1, 2;
+
+CREATE VIEW entity_ensembl_matrix AS SELECT stable_id, 'homo_sapiens' AS species FROM binding_matrices;
+
+-- Places of the Beacon count from 0.
+CREATE VIEW entity_ensembl_allele AS
+SELECT id AS rsid, seq_region AS chromosome, "start" - 1 AS position, substr(allele_string, 1, 1) AS ref, substr(allele_string, 3, 1) AS alt FROM variants
+WHERE allele_string GLOB '[ACGT]/[ACGT]' OR allele_string GLOB '[ACGT]/[ACGT]/*';
+
+CREATE VIEW entity_ensembl_ga4gh_set AS SELECT 'Ensembl.' || value || '.GRCh38' AS set_id FROM ensembl_releases WHERE what = 'data';
+
+CREATE VIEW entity_ensembl_ga4gh_feature AS
+SELECT t.id || '.' || t.version AS feature_id, 'transcript' AS kind FROM transcripts t JOIN genes g ON g.id = t.gene
+WHERE t.species = 'homo_sapiens' AND g.version IS NOT NULL AND t.exons_known = 1
+  AND NOT EXISTS (SELECT 1 FROM exons e WHERE e.transcript = t.id AND (e.id IS NULL OR e.version IS NULL))
+  AND (t.translation IS NULL OR t.translation_version IS NOT NULL OR t.mane IS NOT NULL AND EXISTS (SELECT 1 FROM translation_sequences s WHERE s.transcript = t.id))
+UNION ALL
+SELECT id || '.' || version, 'gene' FROM genes WHERE species = 'homo_sapiens' AND complete = 1 AND version IS NOT NULL;

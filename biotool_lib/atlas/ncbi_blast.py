@@ -1,4 +1,8 @@
-"""The BLAST URL service: submit a search (CMD=Put), ask for its state, fetch its report (CMD=Get)."""
+"""The BLAST URL service: submit a search (CMD=Put), ask for its state, fetch its report (CMD=Get).
+
+Refusals: message 29 is recorded; 24 and 32 are quoted in Biopython's Bio.Blast, 36 by users of it; what stands behind 24 and 36
+are the sentences of the NCBI C++ toolkit (blast_fasta_input.cpp, blast_stat.c). Where no sentence is known, the page has none.
+"""
 
 from __future__ import annotations
 
@@ -74,34 +78,25 @@ def _page(body: str) -> Response:
     return Response(f"<!DOCTYPE html>\n<html><head><title>NCBI Blast</title></head><body>\n{body}\n</body></html>\n", content_type="text/html; charset=UTF-8")
 
 
-def _refused(number: int, message: str) -> Response:
-    """Bad input: HTTP 200, both fields of the comment empty, the message in the page."""
-    return _page(
-        f'<ul id="msgR" class="msg"><li class="error"><p class="error">Message ID#{number} Error: {escape(message)}</p></li></ul>\n'
-        "<!--QBlastInfoBegin\n    RID =\n    RTOE =\nQBlastInfoEnd\n-->"
-    )
+def _refused(message: str = "") -> Response:
+    """Bad input: HTTP 200, both fields of the comment empty, the message in the page if there is one."""
+    shown = f'<ul id="msgR" class="msg"><li class="error"><p class="error">{escape(message)}</p></li></ul>\n' if message else ""
+    return _page(f"{shown}<!--QBlastInfoBegin\n    RID =\n    RTOE =\nQBlastInfoEnd\n-->")
 
 
 def _put(given: Parameters) -> Response:
     program = given.get("program", "blastn").lower() or "blastn"
     database = given.get("database", "").strip()
     if not given.get("query", "").strip():
-        return _refused(29, "Query string not found in the CGI context")
-    if program not in engine.PROGRAMS:
-        return _refused(24, f"Failed to read the Blast query: program {program} is not available here")
-    if not engine.known_database(program, database):
-        return _refused(32, f"No alias or index file found for database [{database}] in search path")
+        return _refused("Message ID#29 Error: Query string not found in the CGI context")
+    if program not in engine.PROGRAMS or not engine.known_database(program, database):
+        return _refused()
     problem = _unsupported(given, program)
     if problem:
-        return _refused(24, problem)
+        return _refused(f"Message ID#36 Error: Cannot validate the Blast options: {problem}")
     query = _query(given["query"], engine.PROGRAMS[program][0])
-    if query is None:
-        return _refused(
-            24,
-            "Failed to read the Blast query: Protein FASTA provided for nucleotide sequence"
-            if engine.PROGRAMS[program][0] == "dna"
-            else "Failed to read the Blast query: Nucleotide FASTA provided for protein sequence, or the accession is unknown",
-        )
+    if isinstance(query, str):
+        return _refused(query)
     identifier, title, sequence = query
     expect, most = _number(given.get("expect"), 10.0), int(_number(given.get("hitlist_size"), 100))
     seed = f"{program}\n{database}\n{sequence}\n{title}\n{expect}\n{most}"
@@ -112,13 +107,15 @@ def _put(given: Parameters) -> Response:
 
 
 def _unsupported(given: Parameters, program: str) -> str | None:
-    """Settings that would change the scores and that the atlas does not have."""
+    """Settings that would change the scores and that the atlas does not have, refused as the service refuses its own."""
     costs = "5 2" if program == "blastn" else "11 1"
-    if given.get("matrix", "BLOSUM62").upper() not in ("", "BLOSUM62"):
-        return f"Matrix {given['matrix']} is not available here"
-    if " ".join(given.get("gapcosts", costs).split()) not in ("", costs):
-        return f"Gap existence and extension values of {given['gapcosts']} are not available here"
-    return None
+    matrix = (given.get("matrix") or given.get("matrix_name") or "BLOSUM62").upper()
+    asked = (given.get("gapcosts") or costs).split()
+    if program == "blastn":
+        known, scores = asked == costs.split(), "are not supported for substitution scores 2 and -3"
+        return None if known else f"Gap existence and extension values {' and '.join(asked)} {scores}"
+    known = matrix == "BLOSUM62" and asked == costs.split()
+    return None if known else f"Gap existence and extension values of {' and '.join(asked)} not supported for {matrix}"
 
 
 def _number(text: str | None, default: float) -> float:
@@ -128,21 +125,26 @@ def _number(text: str | None, default: float) -> float:
         return default
 
 
-def _query(text: str, kind: str) -> tuple[str, str, str] | None:
-    """The query as (id, definition, letters): FASTA, bare letters, or an accession of the atlas; None when it is none of them."""
+def _query(text: str, kind: str) -> tuple[str, str, str] | str:
+    """The query as (id, definition, letters): FASTA, bare letters, or an accession of the atlas; else the service's refusal."""
+    unread = "Message ID#24 Error: Failed to read the Blast query: "
     text = text.strip()
     head, _, rest = text.partition("\n") if text.startswith(">") else ("", "", text)
     letters = re.sub(r"[\s\d]+", "", rest) if head or not re.fullmatch(r"\S*\d\S*", text) else ""
+    if head and not letters:
+        return "Message ID#32 Error: Query contains no data: Query contains no sequence data"
     if not letters:
         db = "protein" if kind == "protein" else "nuccore"
         found = records.fetch(db, text.split("|")[1] if text.count("|") >= 2 else text)
         if found is None or not found["sequence"]:
-            return None
-        return found["accession"], found["title"] or "", found["sequence"][: _MOST_LETTERS[kind]] if len(found["sequence"]) <= _MOST_LETTERS[kind] else ""
+            return f"{unread}Sequence ID not found: '{text}'"
+        return (found["accession"], found["title"] or "", found["sequence"]) if len(found["sequence"]) <= _MOST_LETTERS[kind] else ""
     looks_dna = len(re.sub(r"[^ACGTUN]", "", letters.upper())) >= 0.9 * len(letters)
     allowed = r"[A-Za-z*-]+" if kind == "protein" else r"[ACGTUNRYSWKMBDHVacgtunryswkmbdhv-]+"
-    if not re.fullmatch(allowed, letters) or ((kind == "dna") != looks_dna and len(letters) > 10) or len(letters) > _MOST_LETTERS[kind]:
-        return None
+    if not re.fullmatch(allowed, letters) or ((kind == "dna") != looks_dna and len(letters) > 10):
+        return unread + ("Protein FASTA provided for nucleotide sequence" if kind == "dna" else "Nucleotide FASTA provided for protein sequence")
+    if len(letters) > _MOST_LETTERS[kind]:
+        return ""
     name = hashlib.sha1(letters.encode()).hexdigest()
     return (
         f"Query_{int(name[:6], 16) % 100_000}",

@@ -18,6 +18,8 @@ EUTILS = "/entrez/eutils/"
 DTD = "https://eutils.ncbi.nlm.nih.gov/eutils/dtd/"
 # The names under which one set of records is known.
 SAME = {"nucleotide": "nuccore", "nuc": "nuccore", "dbsnp": "snp"}
+# A result set that the history server does not have; EFetch and ESearch are quoted with it by many clients (e.g. in their tests).
+LOST_QUERY = "Unable to obtain query #{}"
 
 
 class Parameters(dict[str, str]):

@@ -31,7 +31,7 @@ def efetch(request: Request) -> Response:
     if db in ("protein", "nuccore"):
         return _sequences(given, db, ids)
     if db not in records.KNOWN:
-        return _failure(f"cannot get records of {db}")
+        return common.text_answer("")  # what the service is quoted with where it has no such format (manubot issue 354)
     found = [one for one in (records.fetch(db, uid) for uid in ids) if one is not None]
     return {"gene": _genes, "pubmed": _papers, "taxonomy": _taxa, "snp": _snps, "clinvar": _clinvar}[db](given, found)
 
@@ -128,7 +128,7 @@ def _sequences(given: Parameters, db: str, ids: list[str]) -> Response:
     for uid in ids:
         one = records.fetch(db, uid)
         if one is None or not (one["sequence"] or kind in ("acc", "seqid")):
-            return common.spaced(f"Error: CEFetchPApplication::proxy_stream(): Error: |Failed to understand id: {uid}")
+            return _unknown(uid)
         found.append(one)
     if kind == "acc":
         return common.text_answer("".join(f"{one['accession']}\n" for one in found))
@@ -149,13 +149,21 @@ def _sequences(given: Parameters, db: str, ids: list[str]) -> Response:
             'PUBLIC "-//NCBI//NCBI TSeq/EN" "https://www.ncbi.nlm.nih.gov/dtd/NCBI_TSeq.dtd"',
             "".join(shapes.tseq(db, one, *piece) for one, piece in zip(found, pieces, strict=True)),
         )
-    if mode == "xml" or kind in ("gb", "gp", "gbc", "gpc", "gbwithparts"):
+    if mode != "xml" and kind in ("gb", "gp", "gbwithparts"):
+        return common.text_answer("".join(shapes.flat(db, one, piece[0]) for one, piece in zip(found, pieces, strict=True)))
+    if mode == "xml" or kind in ("gbc", "gpc"):
         return shapes.document(
             "GBSet",
             'PUBLIC "-//NCBI//NCBI GBSeq/EN" "https://www.ncbi.nlm.nih.gov/dtd/NCBI_GBSeq.dtd"',
             "".join(shapes.gbseq(db, one, piece[0]) for one, piece in zip(found, pieces, strict=True)),
         )
-    return common.spaced(f"Error: CEFetchPApplication::proxy_stream(): Error: |Unsupported format: rettype={kind} retmode={mode}")
+    return _unknown(ids[0])  # the formats that the facts do not fill, ASN.1 first of all
+
+
+def _unknown(uid: str) -> Response:
+    """The service's two refusals: an id that is none (recorded), and an accession without a record (quoted by several clients)."""
+    known = re.fullmatch(r"\d+|[A-Z]{1,3}_?\d{5,12}(\.\d+)?|[A-Z]\d[A-Z0-9]{3}\d(\.\d+)?", uid.upper())
+    return common.spaced(f"Error: CEFetchPApplication::proxy_stream(): Error: |Failed to {'retrieve sequence' if known else 'understand id'}: {uid}")
 
 
 def _piece(given: Parameters, one: sqlite3.Row) -> tuple[str, str] | None:

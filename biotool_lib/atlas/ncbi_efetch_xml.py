@@ -6,6 +6,9 @@ import re
 import sqlite3
 import textwrap
 
+from Bio.Seq import Seq
+from Bio.SeqFeature import SeqFeature, SimpleLocation
+from Bio.SeqRecord import SeqRecord
 from werkzeug import Response
 
 from biotool_lib.atlas.ncbi_common import tag
@@ -306,13 +309,31 @@ def _feature(key: str, qualifiers: str, place: str = "") -> str:
     return f"<GBFeature>{tag('GBFeature_key', key)}{some('GBFeature_location', place)}<GBFeature_quals>{qualifiers}</GBFeature_quals></GBFeature>"
 
 
+def _molecule(db: str, one: sqlite3.Row) -> str:
+    """What kind of molecule a record is, told by its RefSeq prefix or its title."""
+    prefix = one["accession"][:3]
+    return "AA" if db == "protein" else "mRNA" if prefix == "NM_" or "mRNA" in (one["title"] or "") else "RNA" if prefix == "NR_" else "DNA"
+
+
+def flat(db: str, one: sqlite3.Row, part: str) -> str:
+    """One record as GenBank (or GenPept) text; date, division and keywords stay blank, since no source gives them."""
+    kind, organism = _molecule(db, one), one["organism"]
+    record = SeqRecord(Seq(part), id=one["accession"], name=one["accession"].split(".")[0], description=one["title"] or "")
+    record.annotations = {"molecule_type": "protein" if kind == "AA" else kind}
+    if organism:
+        qualifiers = {"organism": [organism]} | ({"db_xref": [f"taxon:{one['taxon_id']}"]} if one["taxon_id"] else {})
+        record.annotations |= {"organism": organism, "source": organism}
+        record.features.append(SeqFeature(SimpleLocation(0, len(part)), type="source", qualifiers=qualifiers))
+    locus, _, rest = record.format("genbank").partition("\n")
+    return f"{locus[:64].rstrip():79}\n" + "".join(line + "\n" for line in rest.splitlines() if line != "KEYWORDS    .") + "\n"
+
+
 def gbseq(db: str, one: sqlite3.Row, part: str) -> str:
     """One GBSeq element."""
     accession = one["accession"]
-    kind = "AA" if db == "protein" else {"NM": "mRNA", "NR": "RNA"}.get(accession[:2], "DNA")
     mark = "ref" if "_" in accession else "sp" if db == "protein" and one["database"] == "swissprot" else "gb"
     ids = tag("GBSeqid", f"{mark}|{accession}|{(one['entry_name'] or '') if mark == 'sp' else ''}") + (
-        tag("GBSeqid", f"gi|{one['gi']}") if db == "nuccore" and one["gi"] else ""
+        tag("GBSeqid", f"gi|{one['gi']}") if one["gi"] else ""
     )
     source = _qualifier("organism", one["organism"]) + (_qualifier("db_xref", f"taxon:{one['taxon_id']}") if one["taxon_id"] else "")
     features = "<GBSeq_feature-table>" + _feature("source", source, f"1..{len(part)}")
@@ -323,7 +344,7 @@ def gbseq(db: str, one: sqlite3.Row, part: str) -> str:
         "<GBSeq>"
         + tag("GBSeq_locus", accession.split(".")[0])
         + tag("GBSeq_length", len(part))
-        + tag("GBSeq_moltype", kind)
+        + tag("GBSeq_moltype", _molecule(db, one))
         + some("GBSeq_definition", one["title"])
         + tag("GBSeq_primary-accession", accession.split(".")[0])
         + tag("GBSeq_accession-version", accession)

@@ -73,6 +73,7 @@ def ecitmatch(request: Request) -> Response:
 
 
 def _matched(line: str) -> str:
+    """The PMID, or the service's word: a miss and its reason, or how many papers fit (all quoted in the tests of clients, e.g. metapub's)."""
     journal, year, volume, page, author, _ = ([part.strip() for part in line.split("|")] + [""] * 6)[:6]
     if not journal and not (volume and page):
         return "NOT_FOUND"

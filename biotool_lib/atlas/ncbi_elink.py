@@ -35,12 +35,13 @@ def elink(request: Request) -> Response:
     source, target = common.database(given, "dbfrom"), common.database(given)
     for name, asked in ((source, "dbfrom"), (target, "db")):
         if (name or asked == "dbfrom") and row("SELECT 1 FROM entrez_databases WHERE dbname = ?", name) is None:
-            return _failure(given, f"Invalid {asked} name: {given.get(asked, '')}" if name else "Empty dbfrom")
+            # The sentence that ESearch is recorded with; none of ELink's own is known.
+            return _failure(given, f"Invalid db name specified: {given.get(asked, '')}")
     groups = [ids for ids in map(_known(source), map(id_list, ([one] for one in given.every.get("id", [])))) if ids]
     if not groups and given.get("query_key"):
         stored = HISTORY.get(given.get("webenv", ""), given.whole("query_key", 0))
         if stored is None:
-            return _failure(given, f"Unable to obtain query #{given['query_key']}")
+            return _failure(given, common.LOST_QUERY.format(given["query_key"]))
         groups = [stored[1]]
     sets = [_linkset(given, source, target, ids) for ids in groups]
     return common.json_answer("elink", {"linksets": sets}) if given.json() else common.xml_answer("eLinkResult", _DTD, "\n" + "".join(map(_xml, sets)))
@@ -51,7 +52,7 @@ def _known(source: str):
         """The ids as the service echoes them: numbers as they are, accessions with their version, anything else dropped."""
         if source not in ("protein", "nuccore"):
             return [one for one in ids if one.isdigit()]
-        found = [(one, records.fetch(source, one)) for one in ids]
+        found = [(one, None if one.isdigit() else records.fetch(source, one)) for one in ids]
         return [one["accession"] if one is not None else text for text, one in found if one is not None or text.isdigit()]
 
     return kept
@@ -67,6 +68,9 @@ def neighbours(source: str, target: str, ids: list[str]) -> dict[tuple[str, str]
     """(database, link name) -> linked ids, without repeats, in the order of the ids and the tables."""
     found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for uid in ids:
+        if source in ("protein", "nuccore") and uid.isdigit():  # links are stored under the accession
+            record = records.fetch(source, uid)
+            uid = record["accession"] if record is not None else uid
         for one in rows("SELECT dbto, linkname, id_to FROM entrez_elinks WHERE id_from = ? AND dbfrom = ?", uid, source):
             found[one["dbto"], one["linkname"]][one["id_to"]] = None
         for one in rows("SELECT dbfrom, linkname, id_from FROM entrez_elinks WHERE id_to = ? AND dbto = ?", uid, source):

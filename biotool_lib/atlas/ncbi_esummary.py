@@ -173,7 +173,7 @@ def _xml_2(db: str, found: list[tuple[str, dict[str, Any] | None]], errors: list
 
 
 def _element(db: str, key: str, value: Any) -> str:
-    name = key.upper() if db == "snp" else key if db == "clinvar" else _NAMES.get(key, key.capitalize())
+    name = key.upper() if db == "snp" else {"geneid": "GeneID"}.get(key, key) if db == "clinvar" else _NAMES.get(key, key.capitalize())
     if isinstance(value, dict):
         return f"<{name}>{''.join(_element(db, one, inner) for one, inner in value.items())}</{name}>"
     if isinstance(value, list):

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from typing import Any
 
-from biotool_lib.atlas.ncbi_common import HISTORY, Parameters, id_list
+from biotool_lib.atlas.ncbi_common import HISTORY, LOST_QUERY, Parameters, id_list
 from biotool_lib.atlas.ncbi_databases import split
 from biotool_lib.atlas.store import row
 
@@ -31,7 +31,7 @@ def fetch(db: str, uid: str) -> sqlite3.Row | None:
         return row(f"SELECT * FROM {table} WHERE {key} = ?", int(uid)) if re.fullmatch(r"\d{1,15}", uid) else None
     table = _SEQUENCES[db]
     uid = uid.strip().upper()
-    gi = row(f"SELECT * FROM {table} WHERE gi = ?", uid) if db == "nuccore" and uid.isdigit() else None
+    gi = row(f"SELECT * FROM {table} WHERE gi = ?", uid) if uid.isdigit() else None
     return (
         gi
         or row(f"SELECT * FROM {table} WHERE accession = ?", uid)
@@ -49,7 +49,7 @@ def asked_ids(given: Parameters, db: str) -> tuple[list[str], str | None]:
     if given.get("query_key") and given.get("webenv"):
         stored = HISTORY.get(given["webenv"], given.whole("query_key", 0))
         if stored is None:
-            return [], f"Unable to obtain query #{given['query_key']}"
+            return [], LOST_QUERY.format(given["query_key"])
         start, most = max(given.whole("retstart", 0), 0), given.whole("retmax", 500)
         if start and start >= len(stored[1]):
             return [], (
@@ -186,7 +186,7 @@ def sequence(one: sqlite3.Row, db: str) -> dict[str, Any]:
         "uid": accession,
         "caption": accession.split(".")[0],
         "title": one["title"],
-        "gi": int(one["gi"]) if db == "nuccore" and one["gi"] else None,
+        "gi": int(one["gi"]) if one["gi"] else None,
         "taxid": one["taxon_id"],
         "slen": one["length"],
         "moltype": "aa" if db == "protein" else {"NM": "rna", "NR": "rna", "NC": "dna", "NG": "dna"}.get(accession[:2]),

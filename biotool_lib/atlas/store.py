@@ -102,3 +102,15 @@ def entities(name: str, where: str = "") -> list[sqlite3.Row]:
 
 def _width(name: str) -> int:
     return len(rows(f'PRAGMA table_info("entity_{name}")'))
+
+
+def gaps(path: Path = HERE / "gaps.tsv") -> list[dict[str, str]]:
+    """The catalogue functions whose example the atlas does not answer with data: function, outcome, and what is missing."""
+    columns, lines = read_table(path)
+    return [{name: cell or "" for (name, _), cell in zip(columns, line, strict=True)} for line in lines]
+
+
+def gaps_table() -> str:
+    """The gaps as a Markdown table."""
+    lines = [f"| `{one['function']}` | {one['outcome']} | {one['missing']} |" for one in gaps()]
+    return "\n".join(["| function | outcome of its example | what is missing |", "|---|---|---|", *lines]) + "\n"

@@ -147,7 +147,7 @@ UNIPARC = Collection(
         "upi": Field("id", lambda item: [item["upi"]], UPI, BAD_UPI),
         "accession": Field("id", _own_accessions, r".*", ""), "gene": Field("text", _links("geneName")),
         "protein": Field("text", _links("proteinName")), "dbid": Field("id", _links("id")),
-        "organism_id": Field("id", _link_taxa, r"\d+", "The organism id filter value should be a number"),
+        "organism_id": Field("id", _link_taxa),
         "organism_name": Field("text", _link_names),
         "taxonomy_id": Field("id", _link_taxa, r"\d+", "The taxonomy id filter value should be a number"),
         "taxonomy_name": Field("text", _link_names),

@@ -105,6 +105,17 @@ def _gene_names(item: Any) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
+def _enzyme_numbers(item: Any) -> list[str]:
+    """The EC numbers of an entry, those of its other names included."""
+    def within(body: Any) -> Iterable[str]:
+        if isinstance(body, dict):
+            yield from (number["value"] for number in body.get("ecNumbers", []))
+        for inner in body.values() if isinstance(body, dict) else body if isinstance(body, list) else ():
+            yield from within(inner)
+
+    return list(dict.fromkeys([*parts(item["ec_numbers"]), *within(load(item["description_json"]))]))
+
+
 def _texts(kind: str) -> Callable[[Protein], Iterable[str]]:
     return lambda item: [text for name, body in item["bodies"] if name == kind for text in _comment_texts(body) if text]
 
@@ -202,7 +213,7 @@ def _flag(test: Callable[[Protein], bool], name: str) -> Field:
 
 
 def _number(name: str, values: Callable[[Protein], Iterable[Any]]) -> Field:
-    return Field("id", values, r"\d+", f"The {name} filter value should be a number")
+    return Field("id", values, r"\d+", f"The '{name}' filter value should be a number")
 
 
 def _search_fields() -> dict[str, Field]:
@@ -214,14 +225,16 @@ def _search_fields() -> dict[str, Field]:
                for name, kind in COMMENTS.items() if name.startswith("cc_")}
     fields |= {
         "": Field("text", _full_text),
-        "accession": Field("id", lambda item: [item["accession"]], rf"{ACCESSION}(-[0-9]+)?", BAD_ACCESSION),
-        "accession_id": Field("id", lambda item: [item["accession"]]),
+        "accession": Field("id", lambda item: [item["accession"]], rf"{ACCESSION}(-[0-9]+)?",
+                           "The 'accession' filter value '{}' has invalid format. It should be a valid UniProtKB accession"),
+        "accession_id": Field("id", lambda item: [item["accession"]], rf"{ACCESSION}(-[0-9]+)?",
+                              "The 'accession_id' filter value '{}' has invalid format. It should be a valid UniProtKB accession"),
         "sec_acc": Field("id", lambda item: [item["accession"], *parts(item["secondary_accessions"])]),
         "id": Field("id", lambda item: [item["entry_name"]]),
         "gene": Field("text", lambda item: item["all_genes"]),
         "gene_exact": Field("id", lambda item: item["all_genes"]),
         "protein_name": Field("text", lambda item: item["names"]),
-        "ec": Field("id", lambda item: parts(item["ec_numbers"])),
+        "ec": Field("id", _enzyme_numbers),
         "organism_id": _number("organism_id", lambda item: [item["taxon_id"]]),
         "organism_name": Field("text", lambda item: [item["taxon"]["scientific_name"],
                                                      item["taxon"]["common_name"] or "",
@@ -230,8 +243,7 @@ def _search_fields() -> dict[str, Field]:
         "taxonomy_name": Field("text", _taxon_names),
         "reviewed": _flag(lambda item: item["status"] == "reviewed", "reviewed"),
         "keyword": Field("text", lambda item: [*parts(item["keywords"]), *item["keyword_ids"]]),
-        "existence": Field("id", lambda item: [item["existence"]], "[1-5]",
-                           "The 'existence' filter value has invalid format. It should be a number from 1 to 5"),
+        "existence": Field("id", lambda item: [item["existence"]]),
         "annotation_score": Field("id", lambda item: [int(item["annotation_score"])]),
         "length": Field("range", lambda item: [item["length"]]),
         "mass": Field("range", lambda item: [item["mass"]]),

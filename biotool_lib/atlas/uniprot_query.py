@@ -252,15 +252,15 @@ def _field_problems(name: str, field: Field, node: tree.Item) -> Iterable[str]:
     elif not term and field.kind not in ("range", "date"):
         yield f"'{name}' filter type 'range' is invalid. Expected 'general' filter type"
     elif not term:
-        yield from _range_problems(name, field, node)
+        yield from _range_problems(field, node)
     elif field.accepts and not re.fullmatch(field.accepts, _text(node), re.IGNORECASE):
-        yield field.message
+        yield field.message.replace("{}", _text(node))
     elif isinstance(node, tree.Word):
         yield from _wildcards(_text(node))
 
 
-def _range_problems(name: str, field: Field, node: tree.Item) -> Iterable[str]:
+def _range_problems(field: Field, node: tree.Item) -> Iterable[str]:
+    """A limit that is no number or date; of the service's sentences only the general one is known to fit."""
     shape = r"\d{4}-\d{2}-\d{2}" if field.kind == "date" else r"-?\d+(\.\d+)?"
-    for limit in _limits(node)[:2]:
-        if limit is not None and not re.fullmatch(shape, limit):
-            yield f"The {name} filter value should be a {'date' if field.kind == 'date' else 'number'}"
+    if any(limit is not None and not re.fullmatch(shape, limit) for limit in _limits(node)[:2]):
+        yield INVALID_SYNTAX

@@ -1,7 +1,12 @@
-"""What all UniProt endpoints share: error bodies, pages with cursors, sorting and the choice of fields."""
+"""What all UniProt endpoints share: error bodies, pages with cursors, sorting and the choice of fields.
+
+The sentences of errors are those of the service's own message files and tests (github.com/ebi-uniprot/uniprot-rest-api,
+common-message.properties, message.properties of each part, and the *ControllerIT tests).
+"""
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -183,7 +188,9 @@ def page_size(request: Request) -> tuple[int, list[str]]:
     try:
         size = int(text)
     except ValueError:
-        return DEFAULT_SIZE, ["Invalid request received. 'size' should be a number"]
+        # The service passes on what Spring says when a word does not fit a whole number.
+        return DEFAULT_SIZE, [f"Failed to convert property value of type 'java.lang.String' to required type 'java.lang.Integer' for property "
+                              f"'size'; nested exception is java.lang.NumberFormatException: For input string: \"{text}\""]
     if size > MAX_SIZE:
         return DEFAULT_SIZE, [f"'size' must be less than or equal to {MAX_SIZE}"]
     return (size, []) if size >= 0 else (DEFAULT_SIZE, ["'size' must be greater than or equal to 0"])
@@ -193,16 +200,24 @@ def page(request: Request, found: Sequence[Any], show: Callable[[Any], dict], si
          paged: bool = True) -> Response:
     """One page of results with its total and the link to the next."""
     if not paged:
-        return answer({"results": [show(item) for item in found]})
+        return packed(request, answer({"results": [show(item) for item in found]}))
     start = read_cursor(request.args.get("cursor", ""))
     if start is None or start > len(found):
-        return problem(request, 400, "Invalid request received. The cursor is not valid")
+        # A cursor that cannot be read ends in the service's handler of unexpected errors (CursorPage, ResponseExceptionHandler).
+        return problem(request, 500, "Internal server error")
     headers = {"X-Total-Results": str(len(found))}
     if size and start + size < len(found):
         arguments = [(key, value) for key, value in request.args.items(multi=True) if key not in ("cursor", "size")]
         arguments += [("cursor", write_cursor(start + size)), ("size", str(size))]
         headers["Link"] = f'<https://{HOST}{request.path}?{urlencode(arguments)}>; rel="next"'
-    return answer({"results": [show(item) for item in found[start:start + size]]}, headers=headers)
+    return packed(request, answer({"results": [show(item) for item in found[start:start + size]]}, headers=headers))
+
+
+def packed(request: Request, response: Response) -> Response:
+    """The response as a gzip file where `compressed=true` asks for one; it is not marked as a content encoding."""
+    if request.args.get("compressed", "").lower() == "true":
+        response.set_data(gzip.compress(response.get_data(), mtime=0))
+    return response
 
 
 def write_cursor(start: int) -> str:

@@ -178,8 +178,7 @@ DISEASES = Collection(
     key=lambda item: item["disease_id"], always=("id",),
     search_fields={
         "": _text("disease_id", "name", "acronym", "definition", "synonyms", "cross_references", "keywords"),
-        "id": _id("disease_id", "DI-[0-9]{5}", "The disease id filter value has invalid format. It should match the "
-                                               "regular expression 'DI-[0-9]{5}'"),
+        "id": _id("disease_id"),
         "name": _text("name", "acronym", "synonyms"),
     },
     return_fields={
@@ -251,6 +250,5 @@ ROUTES: list[tuple[str, Callable[..., Response]]] = [
                                       "It should match the regular expression 'SL-[0-9]{4}'"),
     *routes(DISEASES, "DI-[0-9]{5}", "The disease id value has invalid format. "
                                      "It should match the regular expression 'DI-[0-9]{5}'"),
-    *routes(DATABASES, "DB-[0-9]{4}", "The cross-ref id value has invalid format. "
-                                      "It should match the regular expression 'DB-[0-9]{4}'"),
+    *routes(DATABASES, "DB-[0-9]{4}", "The cross ref id value should be in the form of DB-XXXX"),
 ]

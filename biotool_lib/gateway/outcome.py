@@ -30,9 +30,10 @@ _RATE = re.compile(r"rate limit\b|too many requests|exceeded the (?:request|API)
 _PLAIN_RATE = re.compile(r"\s*(?:You have exceeded|Too many requests|(?:API )?rate limit exceeded)", re.IGNORECASE)
 _NOT_FOUND = re.compile(
     r"not found|no .{0,60}found|cannot find|can ?not find|can't find|could not find|does not exist|not exist|no such|unable to find|"
-    r"could not fetch|no valid lookup found|cannot get document summary|is not available|uid=", re.IGNORECASE,
+    r"could not fetch|no valid lookup found|cannot get document summary|is not available|unable to obtain query|uid=", re.IGNORECASE,
 )
-_BACKEND = re.compile(r"backend failed|error calling|internal server error|unable to obtain|exception|timed? ?out|unavailable", re.IGNORECASE)
+_BACKEND = re.compile(r"internal server error|exception|timed? ?out|unavailable", re.IGNORECASE)
+_BROKEN = re.compile(r"backend failed|error calling|C\+\+ exception", re.IGNORECASE)  # whatever else it goes on to say was not found
 _LIMIT = re.compile(r"cannot be larger|only retrieve the first", re.IGNORECASE)  # a failed backend that says what the caller may not ask
 _PLAIN_ERROR = re.compile(r"\+?(?:Error|Supplied|Failed to|Failed\+|Cannot)\b")
 _SPELLED = re.compile(r"(?:\S {1,2}){6,}\S")
@@ -234,9 +235,11 @@ def _from_message(message: str) -> str:
     """An error that came with a success status."""
     if _RATE.search(message):
         return "rate_limited"
+    if _BROKEN.search(message):
+        return "invalid_arguments" if _LIMIT.search(message) else "server_error"
     if _NOT_FOUND.search(message):
         return "not_found"
-    return "server_error" if _BACKEND.search(message) and not _LIMIT.search(message) else "invalid_arguments"
+    return "server_error" if _BACKEND.search(message) else "invalid_arguments"
 
 
 def _blast(tool: Tool, data: Any, root: Element | None) -> Judged:

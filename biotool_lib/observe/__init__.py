@@ -99,7 +99,7 @@ def generic(data: Any, context: Context) -> dict[str, Any]:
     if isinstance(data, list):
         return cap(data, total=context.total)
     if isinstance(data, dict):
-        small = reduce(data)
+        small = reduce(data) if data else {"keys": 0}
         return {"total": context.total, **small} if context.total is not None else small
     return {"value": data}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from biotool_lib.observe import Context, generic
+from biotool_lib.observe import Context, generic, reduce
 from biotool_lib.observe.fit import Summariser, capped, counted, cut, dig, kept, picked, safely
 from biotool_lib.observe.uniprot_archive import cluster, cluster_row, member_row, uniparc, uniparc_row, upi_links
 from biotool_lib.observe.uniprot_entry import entry, row, texts, wanted
@@ -53,7 +53,7 @@ def listing(shape: Shape) -> Summariser:
                 "total_counts": counts,
                 "on_page": len(results),
                 "shown": min(len(results), ROWS),
-                "items": [shape(item, fields) for item in results[:ROWS]],
+                "items": [shape(item, fields) or reduce(item) for item in results[:ROWS]],
                 "facets": facets(data.get("facets")),
                 "warnings": data.get("warnings"),
             }

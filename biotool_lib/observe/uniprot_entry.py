@@ -155,7 +155,8 @@ def comment_lines(comment: Mapping[str, Any]) -> list[Any]:
     if kind == "SUBCELLULAR LOCATION":
         return location_lines(comment) or texts(dig(comment, "note", "texts"))
     if kind == "CATALYTIC ACTIVITY":
-        return [kept({"reaction": dig(comment, "reaction", "name"), "ec": dig(comment, "reaction", "ecNumber")})]
+        rhea = [text for text in (dig(link, "id") for link in dig(comment, "reaction", "reactionCrossReferences") or []) if str(text).startswith("RHEA:")]
+        return [kept({"reaction": dig(comment, "reaction", "name"), "ec": dig(comment, "reaction", "ecNumber"), "rhea": " ".join(rhea)})]
     if kind == "DISEASE":
         disease = comment.get("disease") or {}
         note = " ".join(texts(dig(comment, "note", "texts")))
@@ -241,10 +242,17 @@ def go_terms(items: list[Mapping[str, Any]], limit: int) -> dict[str, Any] | Non
 
 
 def citation(item: Mapping[str, Any]) -> dict[str, Any]:
-    """One reference: title, journal, year, PubMed identifier."""
+    """One reference: title, journal, year, PubMed identifier, DOI."""
     source = item.get("citation") or {}
-    pubmed = next((link.get("id") for link in source.get("citationCrossReferences") or [] if link.get("database") == "PubMed"), None)
-    return kept({"title": source.get("title"), "journal": source.get("journal"), "year": source.get("publicationDate"), "pubmed": pubmed})
+    links = {link.get("database"): link.get("id") for link in source.get("citationCrossReferences") or []}
+    said = {"title": source.get("title"), "journal": source.get("journal"), "year": source.get("publicationDate")}
+    return kept({**said, "pubmed": links.get("PubMed"), "doi": links.get("DOI")})
+
+
+def keywords(items: list[Mapping[str, Any]], fields: set[str]) -> dict[str, Any]:
+    """The keywords by name, and by identifier too where identifiers were asked for."""
+    lines = [picked(item, "id", "name") if "keywordid" in fields else item.get("name") for item in items]
+    return capped(lines, 25 if fields & {"keyword", "keywordid"} else 10)
 
 
 def sequence(item: Mapping[str, Any], letters: int) -> dict[str, Any]:
@@ -256,6 +264,7 @@ def sequence(item: Mapping[str, Any], letters: int) -> dict[str, Any]:
 def entry(data: Mapping[str, Any], fields: set[str]) -> dict[str, Any]:
     """A whole entry; what was asked for through `fields` is shown at length."""
     asked = {prefix: any(name.startswith(prefix) for name in fields) for prefix in ("cc_", "ft_", "xref_", "lit_", "go")}
+    counted_too = bool(fields & {"comment_count", "feature_count"})
     links = data.get("uniProtKBCrossReferences") or []
     organism = data.get("organism") or {}
     return kept(
@@ -270,7 +279,7 @@ def entry(data: Mapping[str, Any], fields: set[str]) -> dict[str, Any]:
             "genes": genes(data.get("genes")),
             "comments": comments(data.get("comments") or [], asked["cc_"]),
             "features": features(data["features"], asked["ft_"]) if data.get("features") else None,
-            "keywords": capped([item.get("name") for item in data.get("keywords") or []], 25 if "keyword" in fields else 10) if data.get("keywords") else None,
+            "keywords": keywords(data["keywords"], fields) if data.get("keywords") else None,
             "go": go_terms(links, 12 if asked["go"] or "xref_go" in fields else 4),
             "crossReferences": cross_references(links, asked["xref_"]) if links else None,
             "references": capped(list(map(citation, data.get("references") or [])), 8 if asked["lit_"] else 2) if data.get("references") else None,
@@ -280,6 +289,8 @@ def entry(data: Mapping[str, Any], fields: set[str]) -> dict[str, Any]:
             "entryAudit": data.get("entryAudit"),
             "secondaryAccessions": capped(data["secondaryAccessions"]) if data.get("secondaryAccessions") else None,
             "uniParcId": dig(data, "extraAttributes", "uniParcId"),
+            "commentCounts": dig(data, "extraAttributes", "countByCommentType") if counted_too else None,
+            "featureCounts": dig(data, "extraAttributes", "countByFeatureType") if counted_too else None,
         }
     )
 

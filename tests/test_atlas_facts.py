@@ -1,0 +1,48 @@
+"""The facts of the atlas as a whole: every row names its source, they stay small, and what is missing is listed as it is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import biotool_lib as bt
+from biotool_lib.atlas.store import FACTS, gaps, gaps_table, read_table, table_name
+
+
+def rows_of(name: str) -> list[dict[str, str | None]]:
+    path = next(one for one in FACTS.iterdir() if table_name(one) == name)
+    columns, lines = read_table(path)
+    return [dict(zip([column for column, _ in columns], line, strict=True)) for line in lines]
+
+
+def test_every_row_names_sources_that_are_explained() -> None:
+    explained = {}
+    for table in ("sources_ensembl", "sources_ncbi", "sources_uniprot"):
+        for one in rows_of(table):
+            assert one["title"] and one["licence"] and (one["url"] or "").startswith("http"), one
+            explained[one["key"]] = one
+    used = set()
+    for path in FACTS.iterdir():
+        if not table_name(path).startswith("sources_"):
+            keys = [tuple((one["source"] or "missing").split("|")) for one in rows_of(table_name(path))]
+            assert keys and {key for some in keys for key in some} <= set(explained), path.name
+            used |= {key for some in keys for key in some}
+    assert used == set(explained), f"sources that no row uses: {set(explained) - used}"
+
+
+def test_the_shipped_facts_stay_small() -> None:
+    assert sum(path.stat().st_size for path in FACTS.iterdir()) < 12_000_000
+
+
+def test_the_gaps_are_those_of_the_catalogue_examples() -> None:
+    client = bt.Client(backend="atlas")
+    found = {name: client.call(name, tool.example).outcome for name, tool in bt.tools().items()}
+    assert {name: outcome for name, outcome in found.items() if outcome != "ok"} == {one["function"]: one["outcome"] for one in gaps()}
+
+
+def test_the_gaps_are_printed_and_written(tmp_path) -> None:
+    command = [sys.executable, "-m", "biotool_lib.atlas", "gaps"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    subprocess.run([*command, "--output", str(tmp_path / "gaps.md")], check=True)
+    assert printed == gaps_table() == (tmp_path / "gaps.md").read_text(encoding="utf-8")
+    assert printed.count("\n") == len(gaps()) + 2 and all(one["missing"] for one in gaps())
