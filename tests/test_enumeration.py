@@ -29,7 +29,7 @@ from biotool_lib.common.runner import read_jsonl
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = ["lookup_by_symbol", "get_homology_by_symbol", "get_uniprotkb_entry", "get_keyword_by_id", "esummary"]
 SERVICES = {"uniprotkb": "uniprot", "keywords": "uniprot", "entrez": "ncbi"}
-SCALE, ANSWERS_AFTER, WORKERS = 0.12, 0.05, 4
+SCALE, ANSWERS_AFTER, WORKERS = 0.2, 0.1, 4
 
 
 def served(port: int) -> bt.Client:
