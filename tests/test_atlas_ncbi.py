@@ -60,6 +60,12 @@ def test_broken_queries_are_repaired(query: str) -> None:
     assert search("gene", query)["idlist"] == ["672"]
 
 
+def test_small_and_joins_and_lists_of_numbers_are_ids() -> None:
+    assert search("gene", "BRCA1[gene] and human[orgn]") == search("gene", "BRCA1[gene] AND human[orgn]")
+    several = search("gene", "7157,999999999,672")
+    assert set(several["idlist"]) == {"7157", "672"} and several["querytranslation"] == "7157,999999999,672[UID]", "as recorded"
+
+
 @pytest.mark.parametrize("query", ["()", '""', "[gene]", "((((", "AND", "\x00", "a" * 3000, "%%%", "[[x]]", ":", "#1", "1:2", "*"])
 def test_odd_queries_are_answered(query: str) -> None:
     for db in ("gene", "pubmed", "taxonomy"):
@@ -246,7 +252,8 @@ def test_post_equals_get() -> None:
 
 def test_every_recorded_error_text_escapes_its_input() -> None:
     for tool, parameters in (("esearch.fcgi", {"db": "gene", "term": "<b>&"}), ("esummary.fcgi", {"db": "gene", "id": "<x>&"}), ("einfo.fcgi", {"db": "<&>"})):
-        ET.fromstring(re.sub(r"<!DOCTYPE[^>]*>", "", text(tool, **parameters)))
+        answer = ET.fromstring(re.sub(r"<!DOCTYPE[^>]*>", "", text(tool, **parameters)))
+        assert any(word in "".join(answer.itertext()) for word in ("<b>&", "<x>&", "<&>")), f"{tool} shows what it was asked"
 
 
 # ---- plans ------------------------------------------------------------------------------
