@@ -148,7 +148,7 @@ def test_errors_are_the_services_own() -> None:
     )
     unknown = ask("efetch.fcgi", db="protein", id="NP_999999.1", rettype="fasta")
     assert unknown.status_code == 400 and "F+a+i+l+e+d++t+o++r+e+t+r+i+e+v+e++s+e+q+u+e+n+c+e+%3A++N+P+_+9+9" in unknown.get_data(as_text=True)
-    assert text("efetch.fcgi", db="omim", id="100124700") == "", "a database without such records sends an empty body"
+    assert text("efetch.fcgi", db="omim", id="100124700") == text("efetch.fcgi", db="pubmed", id="1303181", rettype="full") == "", "no such format: an empty body"
     assert body("elink.fcgi", dbfrom="fleegle", db="gene", id="1") == {
         "header": {"type": "elink", "version": "0.3"}, "linksets": [], "ERROR": "Invalid db name specified: fleegle"}
     assert ask("efetch.fcgi", db="protein", id="NP_000007.1", rettype="fasta", seq_start=9000).status_code == 400
