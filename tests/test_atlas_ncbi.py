@@ -60,6 +60,12 @@ def test_broken_queries_are_repaired(query: str) -> None:
     assert search("gene", query)["idlist"] == ["672"]
 
 
+def test_small_and_joins_and_lists_of_numbers_are_ids() -> None:
+    assert search("gene", "BRCA1[gene] and human[orgn]") == search("gene", "BRCA1[gene] AND human[orgn]")
+    several = search("gene", "7157,999999999,672")
+    assert set(several["idlist"]) == {"7157", "672"} and several["querytranslation"] == "7157,999999999,672[UID]", "as recorded"
+
+
 @pytest.mark.parametrize("query", ["()", '""', "[gene]", "((((", "AND", "\x00", "a" * 3000, "%%%", "[[x]]", ":", "#1", "1:2", "*"])
 def test_odd_queries_are_answered(query: str) -> None:
     for db in ("gene", "pubmed", "taxonomy"):
@@ -142,7 +148,7 @@ def test_errors_are_the_services_own() -> None:
     )
     unknown = ask("efetch.fcgi", db="protein", id="NP_999999.1", rettype="fasta")
     assert unknown.status_code == 400 and "F+a+i+l+e+d++t+o++r+e+t+r+i+e+v+e++s+e+q+u+e+n+c+e+%3A++N+P+_+9+9" in unknown.get_data(as_text=True)
-    assert text("efetch.fcgi", db="omim", id="100124700") == "", "a database without such records sends an empty body"
+    assert text("efetch.fcgi", db="omim", id="100124700") == text("efetch.fcgi", db="pubmed", id="1303181", rettype="full") == "", "no such format: an empty body"
     assert body("elink.fcgi", dbfrom="fleegle", db="gene", id="1") == {
         "header": {"type": "elink", "version": "0.3"}, "linksets": [], "ERROR": "Invalid db name specified: fleegle"}
     assert ask("efetch.fcgi", db="protein", id="NP_000007.1", rettype="fasta", seq_start=9000).status_code == 400
@@ -246,7 +252,8 @@ def test_post_equals_get() -> None:
 
 def test_every_recorded_error_text_escapes_its_input() -> None:
     for tool, parameters in (("esearch.fcgi", {"db": "gene", "term": "<b>&"}), ("esummary.fcgi", {"db": "gene", "id": "<x>&"}), ("einfo.fcgi", {"db": "<&>"})):
-        ET.fromstring(re.sub(r"<!DOCTYPE[^>]*>", "", text(tool, **parameters)))
+        answer = ET.fromstring(re.sub(r"<!DOCTYPE[^>]*>", "", text(tool, **parameters)))
+        assert any(word in "".join(answer.itertext()) for word in ("<b>&", "<x>&", "<&>")), f"{tool} shows what it was asked"
 
 
 # ---- plans ------------------------------------------------------------------------------

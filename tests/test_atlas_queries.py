@@ -121,12 +121,13 @@ def protein_tree(rng: random.Random, depth: int = 3) -> tuple[Leaf, str]:
     if operator == "NOT":
         (text, test), kind = protein_tree(rng, depth - 1)
         inner = text if kind == "leaf" else f"({text})"
-        return (f"(NOT {inner})", lambda one: not test(one)), "leaf"
+        return (f"({rng.choice(['NOT ', '-', '!'])}{inner})", lambda one: not test(one)), "leaf"
     parts = [protein_tree(rng, depth - 1) for _ in range(rng.randint(2, 3))]
     safe = {"AND": ("leaf", "AND"), "OR": ("leaf", "AND", "OR"), "blank": ("leaf",)}[operator]
     texts = [text if kind in safe else f"({text})" for (text, _), kind in parts]
+    sign = rng.choice([operator, {"AND": "&&", "OR": "||"}.get(operator, "")])
     tests = [test for (_, test), _ in parts]
-    joined = " ".join(texts) if operator == "blank" else f" {operator} ".join(texts)
+    joined = " ".join(texts) if operator == "blank" else f" {sign} ".join(texts)
     decide = any if operator == "OR" else all
     if operator == "blank":
         joined, operator = f"({joined})", "leaf"
@@ -208,7 +209,9 @@ def gene_leaf(rng: random.Random, some: Row) -> Leaf:
     titles = lambda one: [one["name"] or "", *listed(one["designations"])]  # noqa: E731
     word, symbol = title_word(rng, some["name"]), some["symbol"] if re.fullmatch(r"\w+", some["symbol"] or "") else "BRCA2"
     low = rng.randint(1, 30)
+    anywhere = lambda one: [*names(one), *titles(one), *(one[c] for c in ("map_location", "summary", "refseq_rna", "refseq_protein", "organism", "common_name"))]  # noqa: E731
     return rng.choice([
+        (f'"{word}"', lambda one: has_words([text for text in anywhere(one) if text], word)),
         (f"{symbol}[{rng.choice(['gene', 'sym', 'Gene Name'])}]", lambda one: equals(names(one), symbol or "")),
         (f"{symbol}[pref]", lambda one: equals([one["symbol"]], symbol or "")),
         (f"{word}[{rng.choice(['title', 'Gene/Protein Name'])}]", lambda one: has_words(titles(one), word)),

@@ -31,13 +31,18 @@ def efetch(request: Request) -> Response:
     if db in ("protein", "nuccore"):
         return _sequences(given, db, ids)
     if db not in records.KNOWN:
-        return common.text_answer("")  # what the service is quoted with where it has no such format (manubot issue 354)
+        return _nothing()
     found = [one for one in (records.fetch(db, uid) for uid in ids) if one is not None]
     return {"gene": _genes, "pubmed": _papers, "taxonomy": _taxa, "snp": _snps, "clinvar": _clinvar}[db](given, found)
 
 
 def _failure(message: str, status: int = 400) -> Response:
     return common.xml_answer("eFetchResult", _ERROR, "\n\t" + tag("ERROR", message) + "\n", status)
+
+
+def _nothing() -> Response:
+    """What the service is quoted with where it has no such format: HTTP 200 without a body (manubot issue 354, rettype=full of PubMed)."""
+    return common.text_answer("")
 
 
 def _wants_xml(given: Parameters) -> bool:
@@ -84,6 +89,8 @@ def _papers(given: Parameters, found: list[sqlite3.Row]) -> Response:
         if mode == "xml":
             return shapes.document("IdList", "", "".join(tag("Id", one["pmid"]) for one in found))
         return common.text_answer("".join(f"{one['pmid']}\n" for one in found))
+    if kind not in ("", "xml", "uilist", "medline", "abstract"):
+        return _nothing()
     if kind == "abstract" and mode == "text":
         return common.text_answer("\n\n\n".join(shapes.citation(number, one) for number, one in enumerate(found, 1)) + "\n")
     return shapes.document(

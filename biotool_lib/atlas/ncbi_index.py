@@ -152,8 +152,8 @@ class Index:
         text = node.text
         described = self.fields[name]
         label = tag if tag and not self.quoted_style else described.full
-        if tag is None and not node.quoted and text.isdecimal() and self.database in _NUMBERED:
-            return run.leaf(text, "UID", {text} if text in self.rank else set())
+        if tag is None and not node.quoted and re.fullmatch(r"[0-9]+(,[0-9]+)*", text) and self.database in _NUMBERED:
+            return run.leaf(text, "UID", {one for one in text.split(",") if one in self.rank})
         if text.endswith("*"):
             found = self.prefix(name, text.rstrip("*"))
             return run.leaf(text, label, found, self._shown(text, label, node.quoted, tag))

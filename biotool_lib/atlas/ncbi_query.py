@@ -135,6 +135,7 @@ def _parser() -> Lark:
 
 def parse(text: str) -> Node:
     """The tree of a query; brackets that do not pair and dangling operators are dropped, as the service does. Raises BadQuery."""
+    text = re.sub(r'(?<=[\])"])\s+and\s+', " AND ", text)  # in small letters it is a word that is never searched, so its neighbours are joined by AND
     for attempt in (text, _repaired(text), re.sub(r'[()\[\]":#]', " ", text)):
         try:
             return _Build().transform(_parser().parse(attempt.strip()))

@@ -197,13 +197,18 @@ class Searcher:
 
 def parse(query: str) -> tree.Item:
     """The syntax tree of a query; raises QueryError when it cannot be read."""
-    text = query.strip()
+    text = "".join(piece if piece.startswith('"') else _signs(piece) for piece in re.findall(r'"(?:[^"\\]|\\.)*"|[^"]+|"', query)).strip()
     if not text:
         raise QueryError(INVALID_SYNTAX)
     try:
         return parse_lucene(text)
     except (ParseError, ValueError) as problem:
         raise QueryError(INVALID_SYNTAX) from problem
+
+
+def _signs(text: str) -> str:
+    """Lucene's other spellings of its operators, which the parser does not know, as words."""
+    return re.sub(r"(^|[\s(])!(?=\S)", r"\1NOT ", re.sub(r"\|\|", " OR ", re.sub("&&", " AND ", text)))
 
 
 def _text(node: tree.Item) -> str:
