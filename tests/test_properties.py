@@ -255,6 +255,21 @@ def test_all_of_many_problems_are_kept_and_twenty_are_told():
     assert len(refused.value.problems) == 100
 
 
+@pytest.mark.parametrize("switch", ["api_key", "email", "apiKey", "access_token"])
+def test_a_secret_that_a_model_writes_is_not_repeated(switch):
+    seen = bt.Client().call("einfo", {"db": "gene", switch: "s3cret"})
+    assert seen.outcome == "invalid_arguments" and switch in seen.error and "s3cret" not in seen.error
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(st.sampled_from(NAMES), st.text(st.sampled_from("aZ09/?&=;#%.:@ é\x00\n[]"), max_size=12), st.integers(0, 200), st.binary(max_size=9) | st.none())
+def test_any_address_is_a_call_or_none(name, text, place, body):
+    url = bt.prepare(name, bt.tools()[name].example).url
+    for address in (url[:place] + text + url[place:], url[:place] + text, text, f"https://{text}"):
+        call = bt.call_from_url(address, body)
+        assert call is None or (bt.canonical(**call) == call and bt.prepare(**call).url)
+
+
 @pytest.mark.parametrize(("text", "shown"), [
     ("https://x/?db=gene&api_key=abc&id=1", "https://x/?db=gene&api_key=…&id=1"), ("https://x/?WebEnv=1&query_key=2", "https://x/?WebEnv=1&query_key=2"),
     ("NCBI_API_KEY=abc", "NCBI_API_KEY=…"), ('{"error": "x", "api-key":"1.2.3.4"}', '{"error": "x", "api-key":"…"}'), ("?email=a%40b.c&tool=t", "?email=…&tool=t"),
