@@ -21,6 +21,7 @@ MAX_URL = 16_000  # characters of all arguments that travel in one URL
 MAX_ARGUMENTS = 200  # more than any function has
 # Addresses of UniProt that stand where an identifier stands and that no function here uses.
 _OTHER_ADDRESSES = {"uniprot": frozenset({"stream"})}
+_SECRET = re.compile(r"api.?key|email|token|secret|passw", re.IGNORECASE)  # names whose values are never shown
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TRUE, _FALSE = {"1", "true", "yes", "t", "y"}, {"0", "false", "no", "f", "n"}
 
@@ -117,9 +118,9 @@ def _named(tool: Tool, arguments: Mapping[str, Any]) -> tuple[dict[str, list[tup
         elif not isinstance(key, str):
             problems.append(Problem(show(key), value, "a parameter's name is a text"))
         elif key in CLIENT_SWITCHES:
-            problems.append(Problem(key, value, "a switch of the client, not an argument of the service: leave it out"))
+            problems.append(Problem(key, "…" if _SECRET.search(key) else value, "a switch of the client, not an argument of the service: leave it out"))
         else:
-            problems.append(Problem(key, value, f"{tool.name} has no such parameter; {did_you_mean(key, tool.parameters)}"))
+            problems.append(Problem(key, "…" if _SECRET.search(key) else value, f"{tool.name} has no such parameter; {did_you_mean(key, tool.parameters)}"))
     return given, problems
 
 
