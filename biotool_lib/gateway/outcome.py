@@ -30,7 +30,8 @@ _RATE = re.compile(r"rate limit\b|too many requests|exceeded the (?:request|API)
 _PLAIN_RATE = re.compile(r"\s*(?:You have exceeded|Too many requests|(?:API )?rate limit exceeded)", re.IGNORECASE)
 _NOT_FOUND = re.compile(
     r"not found|no .{0,60}found|cannot find|can ?not find|can't find|could not find|does not exist|not exist|no such|unable to find|"
-    r"could not fetch|unable to fetch|no data for|no valid lookup found|cannot get document summary|is not available|unable to obtain query|uid=", re.IGNORECASE,
+    r"could not fetch|unable to fetch|failed to retrieve sequence|no data for|no valid lookup found|cannot get document summary|"
+    r"is not available|unable to obtain query|uid=", re.IGNORECASE,
 )
 _BACKEND = re.compile(r"internal server error|exception|timed? ?out|unavailable", re.IGNORECASE)
 _BROKEN = re.compile(r"backend failed|error calling|C\+\+ exception", re.IGNORECASE)  # whatever else it goes on to say was not found
