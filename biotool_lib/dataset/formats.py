@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -33,7 +34,7 @@ def sharegpt(row: Mapping[str, Any]) -> dict[str, Any]:
     turn, said = ("function_call", json.dumps(call, ensure_ascii=False)) if call else ("gpt", render_call(None))
     return {
         "conversations": [{"from": "human", "value": row["question"]}, {"from": turn, "value": said}],
-        "tools": json.dumps([tools()[name].json_schema()["function"] for name in row["tools"]], ensure_ascii=False),
+        "tools": _schemas(row["tools"], whole=False),
     }
 
 
@@ -60,7 +61,7 @@ def hf_messages(row: Mapping[str, Any]) -> dict[str, Any]:
             {"role": "user", "content": row["question"]},
             {"role": "assistant", "content": render_call(call)},
         ],
-        "tools": json.dumps([tools()[name].json_schema() for name in row["tools"]], ensure_ascii=False),
+        "tools": _schemas(row["tools"], whole=True),
     }
 
 
@@ -178,6 +179,17 @@ def push_to_hub(run: Run, repo_id: str, *, private: bool = True, message: str = 
         repo_id=repo_id, repo_type="dataset", folder_path=run.path / "dataset", commit_message=message, ignore_patterns=[".*"]
     )
     return str(address)
+
+
+def _schemas(names: Sequence[str], whole: bool) -> str:
+    """The schemas of a menu as one JSON text, with or without the wrapping that says that they are functions."""
+    return "[" + ", ".join(_schema(name, whole) for name in names) + "]"
+
+
+@cache
+def _schema(name: str, whole: bool) -> str:
+    schema = tools()[name].json_schema()
+    return json.dumps(schema if whole else schema["function"], ensure_ascii=False)
 
 
 def _leak(line: Mapping[str, Any]) -> list[Any]:

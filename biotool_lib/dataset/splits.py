@@ -185,6 +185,8 @@ def near_twins(rows: Rows, threshold: float = NEAR) -> dict[str, set[str]]:
     from sklearn.feature_extraction.text import CountVectorizer
 
     names = [row["id"] for row in rows]
+    if not names:
+        return {}
     runs = CountVectorizer(analyzer=_two_word_runs, binary=True, dtype=np.int32).fit_transform([row["question"] for row in rows])
     sizes = np.asarray(runs.sum(axis=1)).ravel()
     twins: dict[str, set[str]] = {name: set() for name in names}
