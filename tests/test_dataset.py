@@ -211,6 +211,7 @@ def test_missing_information_is_missing_and_wrong_tools_are_wrong(rows):
     ("Which transcript is the canonical one of human TP53?", ("lookup_by_symbol", {"species": "human", "symbol": "TP53"}), "Which transcript is the canonical one of this human gene?"),
     ("What is the title of the publication 19182791 that UniProt cites?", ("get_citation_by_id", {"citationId": "19182791"}), "What is the title of this publication that UniProt cites?"),
     ("What is recorded under the name TP53 in human?", ("lookup_by_symbol", {"species": "human", "symbol": "TP53"}), None),  # "the name this gene" is no English
+    ("Which disease is DI-00394 in UniProt?", ("get_disease_by_id", {"id": "DI-00394"}), None),  # "which disease is this disease" says nothing
     ("Is TP53 the same as TP53 in human?", ("lookup_by_symbol", {"species": "human", "symbol": "TP53"}), None),
     ("What taxonomic rank does 9606, that is human, have in UniProt?", ("get_taxonomy_by_id", {"taxonId": "9606"}), None),  # still said, in words
     ("Is the service alive just now?", ("get_info_ping", {}), None),

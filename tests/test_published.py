@@ -125,10 +125,16 @@ def test_entries_without_a_call_are_reported_and_the_others_are_read(tmp_path):
     assert left_out["id"].tolist()[1:] == ["train-0", "train-1", "train-2"] and left_out["parameter"].tolist()[0] == "BioTool.json"
 
 
-def test_absent_files_are_one_error_that_says_how_to_get_them(tmp_path):
-    for where in (tmp_path, tmp_path / "nowhere", "gxx27/BioTool"):  # the last cannot be reached: tests run offline
+def test_absent_files_are_one_error_that_says_how_to_get_them(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    asked, fetch = [], huggingface_hub.snapshot_download
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: asked.append(name) or fetch(name, **options))
+    hub = ("gxx27/BioTool", "hf://datasets/somebody/mirror", "hf://datasets/no good")  # none can be reached: tests run offline
+    for where in (tmp_path, tmp_path / "nowhere", "data/nowhere", *hub):
         with pytest.raises(bt.MissingArtefact, match="hf download gxx27/BioTool --repo-type dataset"):
             bt.dataset.load_published(where)
+    assert asked == ["gxx27/BioTool", "somebody/mirror", "no good"], "a missing folder is not looked for elsewhere"
 
 
 def test_broken_files_are_named(tmp_path):

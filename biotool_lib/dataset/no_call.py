@@ -45,7 +45,7 @@ _NAMED = re.compile(
 )
 _ALONE = re.compile(rf"\b(?:{_BEFORE})\s+{_HOLE}", re.IGNORECASE)
 _SPECIES = re.compile(rf"\b({'|'.join(re.escape(word) for words in species_words().values() for word in words)})\s+{_HOLE}")
-_BROKEN = re.compile(r"\b(\w+) \1\b|\b(?:the|an?|this|each|every|which|what) this\b|\bthis \w+ this\b", re.IGNORECASE)
+_BROKEN = re.compile(r"\b(\w+) \1\b|\b(?:the|an?|this|each|every|which|what) this\b|\bthis \w+ this\b|\b(\w+) is this \2\b", re.IGNORECASE)
 
 
 def add_no_call(rows: Sequence[dict[str, Any]], share: float, names: Sequence[str], seed: int) -> list[dict[str, Any]]:

@@ -62,8 +62,9 @@ class Published:
 
 
 def load_published(path_or_hub: str | Path = HUB) -> Published:
-    """Read the published dataset's five files from a folder, or from the hub where `path_or_hub` names a dataset there.
+    """Read the published dataset's five files from a folder, or from the hub.
 
+    The hub is asked for "gxx27/BioTool" and for names that begin with "hf://datasets/", never for a folder that is missing.
     Every call is checked against the published schemas and against our catalogue, and brought into canonical form. Raises
     MissingArtefact, which says how to get the files, where they are not, and InvalidParameter where one is not what its name says.
     Example: `load_published("data").violations`
@@ -109,16 +110,16 @@ def load_published(path_or_hub: str | Path = HUB) -> Published:
 
 def _folder(path_or_hub: str | Path) -> Path:
     """A local folder with the five files; a hub name is downloaded into the hub's own cache."""
-    folder = Path(path_or_hub)
+    folder, prefix = Path(path_or_hub), "hf://datasets/"
     how = (f"get them once with `hf download {HUB} --repo-type dataset --local-dir data/BioTool` (a machine with a network is needed) "
            "and name that folder")
-    if not folder.is_dir() and isinstance(path_or_hub, str) and path_or_hub.count("/") == 1 and not path_or_hub.startswith((".", "/")):
+    if not folder.is_dir() and isinstance(path_or_hub, str) and (path_or_hub == HUB or path_or_hub.startswith(prefix)):
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
         try:
-            folder = Path(snapshot_download(path_or_hub, repo_type="dataset", allow_patterns=list(SIZES)))
-        except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as wrong:
+            folder = Path(snapshot_download(path_or_hub.removeprefix(prefix), repo_type="dataset", allow_patterns=list(SIZES)))
+        except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, HFValidationError, OSError) as wrong:
             raise MissingArtefact(f"the files of {path_or_hub} are neither here nor reachable: {how}") from wrong
     missing = [name for name in SIZES if not (folder / name).is_file()]
     if missing:
