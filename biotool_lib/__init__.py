@@ -5,7 +5,7 @@
 136
 """
 
-from . import evaluation
+from . import dataset, evaluation
 from .catalogue import canonical, tools
 from .common.runner import Run, load_run
 from .errors import BioToolError, InvalidArguments, InvalidParameter, MissingArtefact, RecordingError
@@ -13,6 +13,6 @@ from .gateway import Client, Observation, call_from_url, prepare
 
 __all__ = [
     "BioToolError", "Client", "InvalidArguments", "InvalidParameter", "MissingArtefact", "Observation", "RecordingError", "Run",
-    "call_from_url", "canonical", "evaluation", "load_run", "prepare", "tools",
+    "call_from_url", "canonical", "dataset", "evaluation", "load_run", "prepare", "tools",
 ]
 __version__ = "0.1.0"

@@ -101,7 +101,7 @@ def test_exports_are_what_other_tools_read(run):
     rows = run.read("dataset/train.jsonl")
     assert len(published) == len(rows)
     for row, twin in zip(rows, published, strict=True):
-        assert [c["from"] for c in twin["conversations"]] == ["human", "function_call", "observation"]
+        assert [c["from"] for c in twin["conversations"]] == ["human", "function_call"]
         assert json.loads(twin["conversations"][1]["value"]) == row["call"]
         assert {t["name"] for t in json.loads(twin["tools"])} == set(row["tools"])
     for line in (folder / "messages_train.jsonl").read_text().splitlines():

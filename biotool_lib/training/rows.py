@@ -37,6 +37,8 @@ def scramble(row: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
 
     The result is no real call and never enters the dataset: it is there to teach a small model to copy what it reads.
     """
+    if row["call"] is None:
+        return dict(row)
     question, arguments = row["question"], dict(row["call"]["arguments"])
     shared = {
         word for value in arguments.values() if isinstance(value, str) for word in _WORD.findall(value)
