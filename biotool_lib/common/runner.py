@@ -8,7 +8,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -158,17 +159,18 @@ class Run:
         return read_jsonl(self.path / name)
 
     def resume(self, stage: Stage, items: list[dict[str, Any]], work: Callable[[dict[str, Any]], dict[str, Any]],
-               *, identity: str = "id", label: str = "", progress: bool | None = None) -> list[dict[str, Any]]:
+               *, identity: str = "id", label: str = "", progress: bool | None = None, workers: int = 1) -> list[dict[str, Any]]:
         """Do `work` once for every item, appending each result as it comes; after a kill only the rest is done.
 
-        Items have a key `identity`, and so have results. Returns the results in the order of the items.
+        Items have a key `identity`, and so have results. Several `workers` are threads, for work that waits for others.
+        Returns the results in the order of the items.
         """
         part = self.part(stage)
         results = intact_rows(part, identity)
         todo = [item for item in items if item[identity] not in results]
         with part.open("a", encoding="utf-8") as handle:
-            for item in track(todo, label or stage.name, progress, done=len(items) - len(todo)):
-                row = work(item)
+            rows = as_they_come(work, todo, workers)
+            for row in track(rows, label or stage.name, progress, done=len(items) - len(todo), total=len(todo)):
                 handle.write(dumps(row) + "\n")
                 handle.flush()
                 results[row[identity]] = row
@@ -182,6 +184,28 @@ class Run:
         """Remove the partial results of a stage whose artefact is written."""
         for part in self.path.glob(f".{stage.name.replace('/', '-')}.*.part.jsonl"):
             part.unlink()
+
+
+def as_they_come(work: Callable[[Any], Any], items: Iterable[Any], workers: int = 1) -> Iterator[Any]:
+    """Results of `work` in the order in which they are ready; after a failure nothing new is begun, what runs still comes, then it is raised."""
+    if workers == 1:
+        yield from map(work, items)
+        return
+    todo, running, failed = iter(items), set[Future[Any]](), None
+    with ThreadPoolExecutor(workers) as pool:
+        while True:
+            if failed is None:
+                running |= {pool.submit(work, item) for _, item in zip(range(workers - len(running)), todo, strict=False)}
+            if not running:
+                break
+            ready, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in ready:
+                if future.exception() is None:
+                    yield future.result()
+                else:
+                    failed = failed or future.exception()
+    if failed is not None:
+        raise failed
 
 
 def intact_rows(part: Path, identity: str) -> dict[str, dict[str, Any]]:
@@ -204,13 +228,15 @@ def intact_rows(part: Path, identity: str) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def track(items: Iterable[Any], label: str, progress: bool | None = None, done: int = 0) -> Iterable[Any]:
+def track(items: Iterable[Any], label: str, progress: bool | None = None, done: int = 0, total: int | None = None) -> Iterable[Any]:
     """A progress bar over items: shown on a terminal, or where `progress` says so."""
     from tqdm.auto import tqdm
 
     shown = sys.stderr.isatty() if progress is None else progress
-    items = list(items)
-    return tqdm(items, desc=label, initial=done, total=len(items) + done, disable=not shown)
+    if total is None:
+        items = list(items)
+        total = len(items)
+    return tqdm(items, desc=label, initial=done, total=total + done, disable=not shown)
 
 
 def load_run(path: str | Path) -> dict[str, Any]:
