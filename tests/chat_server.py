@@ -106,7 +106,7 @@ def model(server, folder, name="test-model", *, budget_tokens=None, budget_money
 
 def write_from(body):
     """What a diligent model writes: two questions with every argument, about the first and the last path that are offered."""
-    text = body["messages"][-1]["content"]
+    text = [m["content"] for m in body["messages"] if "Paths that an answer may have:" in m["content"]][-1]  # a repair stands behind it
     said = " and ".join(line.split("Say it as: ")[1].split(" | ")[0] for line in text.splitlines() if "Say it as: " in line)
     paths = re.findall(r"^- ([\w.]+) = (.*)$", text.split("Paths that an answer may have:")[1], re.MULTILINE)
     (one, first), (other, last) = paths[0], paths[-1]

@@ -65,7 +65,7 @@ def test_what_cannot_pass_ends_at_once_with_its_reason(server, tmp_path):
         server.faults, before, start = [fault], len(server.bodies), time.monotonic()
         with pytest.raises(ChatFailed, match=says):
             chat.ask(asked(), SCHEMA)
-        assert len(server.bodies) == before + 1 and time.monotonic() - start < 2
+        assert len(server.bodies) == before + 1 and time.monotonic() - start < 3
         chat._not_before = 0.0
     server.faults = [(500, {}, "x")] * 10
     with pytest.raises(ChatFailed, match="did not answer in 3 attempts; the last one: HTTP 500"):
@@ -79,7 +79,7 @@ def test_a_server_that_hangs_or_trickles_is_left_at_the_deadline(server, tmp_pat
     start = time.monotonic()
     with pytest.raises(ChatFailed, match=r"deadline|attempts"):
         model(server, tmp_path, timeout=0.3, deadline=0.8).ask(asked(), SCHEMA)
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - start < 5
 
 
 def test_a_server_that_is_not_there_costs_nothing(tmp_path):

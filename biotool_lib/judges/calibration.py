@@ -32,6 +32,8 @@ FAULTS = ("wrong_call", "wrong_entity", "wrong_response", "unanswerable")
 UNTOUCHED = "untouched"
 PER_FAULT = 200
 Row = dict[str, Any]
+# Arguments that say where to look or how to answer, not about what.
+_MANNER = frozenset({"db", "dbfrom", "fields", "sort", "rettype", "retmode", "format", "target_species", "external_db"})
 
 
 def calibrate(run: Run, judges: Sequence[Judge] = (), per_fault: int = PER_FAULT) -> pd.DataFrame:
@@ -172,11 +174,12 @@ class _Spoiler:
 
 
 def _entity_names(call: Row) -> set[str]:
-    """Arguments that say what a call is about: texts that are neither a choice from a list nor a species."""
+    """Arguments that say what a call is about: texts that are no choice from a list, and a species only where nothing else is named."""
     parameters = tools()[call["name"]].parameters
-    return {name for name, value in call["arguments"].items()
-            if isinstance(value, str) and not parameters[name].enum and parameters[name].kind not in ("species", "taxon_id")
-            and name not in ("db", "dbfrom", "fields", "sort", "rettype", "retmode", "format", "target_species", "external_db")}
+    texts = {name for name, value in call["arguments"].items()
+             if isinstance(value, str) and not parameters[name].enum and name not in _MANNER}
+    narrow = {name for name in texts if parameters[name].kind not in ("species", "taxon_id")}
+    return narrow or texts
 
 
 def _entities(call: Row) -> set[str]:

@@ -79,7 +79,8 @@ def write_questions(run: Run, writer: str | Writer | None = None) -> pd.DataFram
         malformed = 0
         for call in calls:
             malformed += max(question.get("malformed", 0) for question in of_call[call["id"]].values())
-            for style, question in of_call[call["id"]].items():
+            for style in STYLES:
+                question = of_call[call["id"]][style]
                 row = {"id": f"{call['id']}-{style}", "call_id": call["id"], "writer": chosen.name, "style": style}
                 question = {key: value for key, value in question.items() if key != "malformed"}
                 (refused if "refused" in question else rows).append({**row, **question})
