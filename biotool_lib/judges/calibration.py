@@ -2,8 +2,9 @@
 
 Run with `python -m biotool_lib.judges --run runs/laptop`. Four faults are planted, each so that the row stays consistent in
 itself and only reading tells: the words of another call's question (wrong call), a call about another entity, another
-call's response, and a question to which the response has no answer. Untouched rows lie among them. Everything is written
-to `calibration/` of the run and is no part of its dataset.
+call's response, and a question to which the response has no answer. Untouched rows lie among them. The execution filter
+reads them, too: what a judge does not see, it may. Everything is written to `calibration/` of the run and is no part of its
+dataset.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..calls import run_client
 from ..catalogue import tools
 from ..common.review import verdict
 from ..common.runner import Run
 from ..common.stats import bootstrap
 from ..errors import BioToolError
+from ..filters import execution
 from ..questions.grammar import look_up, unanswered
 from ..questions.lexicon import literal
 from . import UNDECIDED, Judge, RuleJudge
@@ -37,13 +41,14 @@ _MANNER = frozenset({"db", "dbfrom", "fields", "sort", "rettype", "retmode", "fo
 
 
 def calibrate(run: Run, judges: Sequence[Judge] = (), per_fault: int = PER_FAULT) -> pd.DataFrame:
-    """Let every judge (the rules always among them) read the planted and the untouched rows.
+    """Let every judge read the planted and the untouched rows; execution and the rules are always among them.
 
     Writes `calibration/cases.jsonl` and `calibration/verdicts.jsonl`. Returns for each judge the share of each fault that it
     rejects (sensitivity) and the share of untouched rows that it rejects (false_reject), with n and 95 % interval over calls.
     Interrupted, it goes on. Example: `calibrate(Run.existing("runs/laptop"))`
     """
-    named: dict[str, Judge] = {judge.by: judge for judge in (RuleJudge(), *judges)}
+    readers: list[Judge] = [ExecutionCheck(run), RuleJudge(), *judges]
+    named = {judge.by: judge for judge in readers}
     writes = ["calibration/cases.jsonl", "calibration/verdicts.jsonl"]
     stage = run.stage("calibration", reads=["calls.jsonl", "questions.jsonl", "verdicts.jsonl"], writes=writes,
                       settings={"judges": [getattr(judge, "settings", judge.by) for judge in named.values()], "per_fault": per_fault})
@@ -54,7 +59,8 @@ def calibrate(run: Run, judges: Sequence[Judge] = (), per_fault: int = PER_FAULT
         def work(task: Row) -> Row:
             case = task["case"]
             accept, reason = named[task["by"]].judge(case["question"], case["call"])
-            return {"id": task["id"], **verdict(case["id"], "judge", accept, reason, task["by"])}
+            layer = "execution" if isinstance(named[task["by"]], ExecutionCheck) else "judge"
+            return {"id": task["id"], **verdict(case["id"], layer, accept, reason, task["by"])}
 
         done = run.resume(stage, tasks, work, label="calibration", workers=max(judge.workers for judge in named.values()))
         run.write("calibration/cases.jsonl", cases)
@@ -74,10 +80,24 @@ def table(cases: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, An
         for fault in (*FAULTS, UNTOUCHED):
             read = [v for v in verdicts if v["by"] == by and of[v["question_id"]]["fault"] == fault]
             usable = [v for v in read if not v["reason"].startswith(UNDECIDED)]
-            share = bootstrap([float(not v["accept"]) for v in usable], [of[v["question_id"]]["source"] for v in usable])
+            share = _share([float(not v["accept"]) for v in usable], [of[v["question_id"]]["source"] for v in usable])
             rows.append({"judge": by, "fault": fault, "metric": "false_reject" if fault == UNTOUCHED else "sensitivity", **share,
                          "undecided": len(read) - len(usable)})
     return pd.DataFrame(rows)
+
+
+def _share(values: list[float], groups: list[str], level: float = 0.95) -> dict[str, Any]:
+    """A share with its interval; where it is 0 or 1, a bootstrap has no width, and the exact interval over calls stands instead.
+
+    Source: Clopper and Pearson, Biometrika 26 (1934), 404, whose limits have a closed form in these two cases.
+    """
+    share = bootstrap(values, groups, level=level)
+    edge = ((1 - level) / 2) ** (1 / len(set(groups))) if groups else 0.0
+    if share["value"] == 0:
+        share["high"] = round(1 - edge, 6)
+    elif share["value"] == 1:
+        share["low"] = round(edge, 6)
+    return share
 
 
 def plant(calls: Sequence[Row], questions: Sequence[Row], verdicts: Sequence[Row], seed: int = 0, per_fault: int = PER_FAULT) -> list[Row]:
@@ -107,6 +127,21 @@ def plant(calls: Sequence[Row], questions: Sequence[Row], verdicts: Sequence[Row
                                   "question": _short(made["question"]), "call": _short_call(made["call"])})
                     break
     return sorted(cases, key=lambda case: _hash(seed, case["id"]))
+
+
+class ExecutionCheck:
+    """The execution filter behind the interface of the judges: makes the call again and looks for the answer on record."""
+
+    by, workers = "execution", 1
+
+    def __init__(self, run: Run) -> None:
+        self._client, self._alone = run_client(run), threading.Lock()
+
+    def judge(self, question: Mapping[str, Any], call: Mapping[str, Any]) -> tuple[bool, str]:
+        """Whether to accept, and why."""
+        with self._alone:  # judges that wait for a server come in several threads
+            seen = self._client.call(call["name"], call["arguments"])
+        return execution(question, call, seen)
 
 
 class _Spoiler:
@@ -197,7 +232,7 @@ def _short(question: Row) -> Row:
 
 def _short_call(call: Row) -> Row:
     return {"id": call["id"], "name": call["name"], "arguments": call["arguments"],
-            "observation": {"summary": call["observation"]["summary"], "url": call["observation"].get("url")}}
+            "observation": {key: call["observation"][key] for key in ("summary", "sha256", "url")}}
 
 
 def _hash(*parts: Any) -> str:
