@@ -227,3 +227,6 @@ def test_the_commands_judge_and_calibrate(run, server, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "rules-v1" in shown and "one/call_first-v1-" in shown and "false_reject" in shown and judges.PROMPTS.is_dir()
     assert cal.main(["--run", str(run.path / "none")]) == 2
+    with pytest.raises(SystemExit) as left:
+        cal.main(["--help"])
+    assert left.value.code == 0 and "--per-fault" in capsys.readouterr().out

@@ -104,7 +104,8 @@ def plant(calls: Sequence[Row], questions: Sequence[Row], verdicts: Sequence[Row
     """Spoiled and untouched rows as {id, fault, source, question, call}, the same for the same run and seed.
 
     They are drawn from what execution accepted, not from what a judge accepted: that would flatter the judge (and so the
-    false rejects of execution itself are none). Each question is used once. Where a run is too small for `per_fault` there are fewer, which the table's n tells.
+    false rejects of execution itself are none). Each question is used once. Where a run is too small for `per_fault` there
+    are fewer, which the table's n tells.
     """
     passed = {v["question_id"] for v in verdicts if v["layer"] == "execution" and v["accept"]}
     of = {call["id"]: call for call in calls}
