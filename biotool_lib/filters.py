@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .calls import digest, run_client
 from .catalogue import tools
 from .common.review import ReviewBook, accepted, verdict
 from .common.runner import Run, track
+from .errors import InvalidParameter, Problem
 from .gateway import Client, Observation
 from .questions.grammar import look_up
 from .questions.lexicon import literal, words
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .judges import ChatJudge
 
 FEWEST_WORDS, MOST_WORDS = 5, 120
 _NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
@@ -121,21 +124,32 @@ def _given(answer: str, call: Mapping[str, Any]) -> bool:
     return any(answer.lower() in literal(value).lower() or literal(value).lower() in answer.lower() for value in call["arguments"].values())
 
 
-def apply_filters(run: Run, client: Client | None = None) -> pd.DataFrame:
+def apply_filters(run: Run, client: Client | None = None, judges: Sequence[ChatJudge] | None = None) -> pd.DataFrame:
     """Pass every question through execution, judge and, where records exist, the human layer; writes `verdicts.jsonl`.
 
-    Returns one row a verdict. Example: `apply_filters(Run("runs/laptop"))`
+    `judges` are language models (`ChatJudge`) that read what the rules accept; one rejection is enough. Without any, verdicts
+    that such judges gave in this run stay. Raises InvalidParameter where they would be dropped unasked. Returns one row a
+    verdict. Example: `apply_filters(Run("runs/laptop"))`
     """
     import pandas as pd
 
     human = run.path / "human.jsonl"
     reads = ["calls.jsonl", "questions.jsonl", *(["human.jsonl"] if human.exists() else [])]
-    stage = run.stage("filters", reads=reads, writes=["verdicts.jsonl"])
+    settings: Any = [judge.settings for judge in judges] if judges else None
+    stamp = run.manifest["stages"].get("filters", {})
+    if judges is None and "settings" in stamp:
+        settings = stamp["settings"]
+    stage = run.stage("filters", reads=reads, writes=["verdicts.jsonl"], settings=settings)
     if not stage.done:
+        if judges is None and settings is not None:
+            raise InvalidParameter("apply_filters", [Problem(
+                "judges", [s["by"] for s in settings], "judged this run, and its questions or the code have changed since: name them again to "
+                "go on (what they have answered is not asked again), or name none, as `judges=()`, to do without")])
         client = client or run_client(run)
         calls = {call["id"]: call for call in run.read("calls.jsonl")}
         rows, texts = [], Counter(_fold(q["question"]) for q in run.read("questions.jsonl"))
         again: dict[str, Observation] = {}
+        sound = []
         for question in track(run.read("questions.jsonl"), "filters"):
             call = calls[question["call_id"]]
             if call["id"] not in again:
@@ -147,10 +161,45 @@ def apply_filters(run: Run, client: Client | None = None) -> pd.DataFrame:
                 if accept and texts[_fold(question["question"])] > 1:
                     accept, reason = False, "the same words ask for another call, too"
                 rows.append(verdict(question["id"], "judge", accept, reason, "rules-v1"))
+            if accept:
+                sound.append(question)
+        facts: dict[str, Any] = {}
+        if judges:
+            read = _read_by(run, stage, judges, sound, calls)
+            rows += read
+            meters = {id(judge.model.meter): judge.model.meter for judge in judges}
+            facts = {"settings": settings, "judges": _judges_facts(read, {q["id"]: q["call_id"] for q in sound}),
+                     "usage": [meter.summary() for meter in meters.values()]}
         rows += ReviewBook(human).verdicts() if human.exists() else []
         run.write("verdicts.jsonl", rows)
-        stage.finish(len(rows), kept=len(accepted(rows)))
+        stage.finish(len(rows), kept=len(accepted(rows)), **facts)
+        run.tidy(stage)
     return pd.DataFrame(run.read("verdicts.jsonl"))
+
+
+def _read_by(run: Run, stage: Any, judges: Sequence[ChatJudge], questions: list[dict[str, Any]],
+             calls: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The verdicts of the language models, each kept as it comes."""
+    by = {judge.by: judge for judge in judges}
+    tasks = [{"id": f"{question['id']}|{name}", "by": name, "question": question} for question in questions for name in by]
+
+    def work(task: dict[str, Any]) -> dict[str, Any]:
+        accept, reason = by[task["by"]].judge(task["question"], calls[task["question"]["call_id"]])
+        return {"id": task["id"], **verdict(task["question"]["id"], "judge", accept, reason, task["by"])}
+
+    done = run.resume(stage, tasks, work, label="judges", workers=max(judge.workers for judge in judges))
+    return [{key: value for key, value in row.items() if key != "id"} for row in done]
+
+
+def _judges_facts(rows: list[dict[str, Any]], groups: Mapping[str, str]) -> dict[str, Any]:
+    """Counts of each judge and how far they agree, for the manifest."""
+    from .judges import UNDECIDED, agreement
+
+    undecided = Counter(row["by"] for row in rows if row["reason"].startswith(UNDECIDED))
+    counts = {by: {"accepted": sum(r["accept"] for r in rows if r["by"] == by), "undecided": undecided[by],
+                   "read": sum(r["by"] == by for r in rows)} for by in sorted({row["by"] for row in rows})}
+    table = agreement(rows, groups)
+    return {"counts": counts, "agreement": table.astype(object).where(table.notna(), None).to_dict("records")}
 
 
 def funnel(run: Run) -> pd.DataFrame:

@@ -9,7 +9,8 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -165,8 +166,9 @@ class Run:
                lane: Callable[[dict[str, Any]], str] | None = None, workers: int = 1) -> list[dict[str, Any]]:
         """Do `work` once for every item, appending each result as it comes; after a kill only the rest is done.
 
-        Items have a key `identity`, and so have results; the progress bar counts the results' values of `tally`. With `lane`,
-        the items of different lanes are done at once, by `workers` threads in a process a lane (see common.lanes).
+        Items have a key `identity`, and so have results; the progress bar counts the results' values of `tally`. Several
+        `workers` are threads, for work that waits for others. With `lane`, the items of different lanes are done at once, by
+        `workers` threads in a process a lane (see common.lanes).
         Returns the results in the order of the items, whatever the order in which they came.
         """
         part = self.part(stage)
@@ -177,7 +179,7 @@ class Run:
             def keep(row: dict[str, Any]) -> None:
                 file.write(dumps(row))
 
-            done = in_lanes(todo, work, keep, lane, workers) if lane else _one_by_one(todo, work, keep)
+            done = in_lanes(todo, work, keep, lane, workers) if lane else _kept(as_they_come(work, todo, workers), keep)
             counts = Counter(results[item[identity]][tally] for item in items if item[identity] in results) if tally else Counter()
             with closing(done), bar(label or stage.name, len(items), progress, done=len(items) - len(todo)) as shown:
                 for row in done:
@@ -196,6 +198,28 @@ class Run:
         """Remove the partial results of a stage whose artefact is written."""
         for part in self.path.glob(f".{stage.name.replace('/', '-')}.*.part.jsonl"):
             part.unlink()
+
+
+def as_they_come(work: Callable[[Any], Any], items: Iterable[Any], workers: int = 1) -> Iterator[Any]:
+    """Results of `work` in the order in which they are ready; after a failure nothing new is begun, what runs still comes, then it is raised."""
+    if workers == 1:
+        yield from map(work, items)
+        return
+    todo, running, failed = iter(items), set[Future[Any]](), None
+    with ThreadPoolExecutor(workers) as pool:
+        while True:
+            if failed is None:
+                running |= {pool.submit(work, item) for _, item in zip(range(workers - len(running)), todo, strict=False)}
+            if not running:
+                break
+            ready, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in ready:
+                if future.exception() is None:
+                    yield future.result()
+                else:
+                    failed = failed or future.exception()
+    if failed is not None:
+        raise failed
 
 
 def intact_rows(part: Path, identity: str) -> dict[str, dict[str, Any]]:
@@ -224,10 +248,8 @@ def intact_rows(part: Path, identity: str) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def _one_by_one(items: Iterable[dict[str, Any]], work: Callable[[dict[str, Any]], dict[str, Any]],
-                keep: Callable[[dict[str, Any]], None]) -> Generator[dict[str, Any]]:
-    for item in items:
-        row = work(item)
+def _kept(rows: Iterable[dict[str, Any]], keep: Callable[[dict[str, Any]], None]) -> Generator[dict[str, Any]]:
+    for row in rows:
         keep(row)
         yield row
 
@@ -240,10 +262,12 @@ def bar(label: str, total: int, progress: bool | None = None, done: int = 0, ite
     return tqdm(items, desc=label, initial=done, total=total, disable=not shown)
 
 
-def track(items: Iterable[Any], label: str, progress: bool | None = None, done: int = 0) -> Iterable[Any]:
-    """Items with a progress bar over them, as `bar` shows it."""
-    items = list(items)
-    return bar(label, len(items) + done, progress, done, items)
+def track(items: Iterable[Any], label: str, progress: bool | None = None, done: int = 0, total: int | None = None) -> Iterable[Any]:
+    """Items with a progress bar over them, as `bar` shows it; `total` says how many there are where they come one by one."""
+    if total is None:
+        items = list(items)
+        total = len(items)
+    return bar(label, total + done, progress, done, items)
 
 
 def load_run(path: str | Path) -> dict[str, Any]:

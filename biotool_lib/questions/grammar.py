@@ -17,6 +17,7 @@ from ..files import read_yaml
 from .lexicon import literal, words
 
 _SLOT = re.compile(r"\{(\w+)\}")
+_BLANK: tuple[Any, ...] = (None, "", [], {})
 
 
 @cache
@@ -47,8 +48,25 @@ def write(call: Mapping[str, Any], style: str, seed: int = 0) -> dict[str, Any] 
     }
 
 
+def unanswered(call: Mapping[str, Any], seed: int = 0) -> str | None:
+    """A question about an executed call to which its response has no answer, in the words of a family none of whose phrasings it answers."""
+    entry = phrasebook().get(call["name"]) or {"phrasings": []}
+    rng = random.Random(f"{seed}:{call['id']}:unanswered")
+    answered = {phrasing["family"] for phrasing, _, _ in _fitting(entry, call)}
+    asked = [f for f in _sayable(entry, call) if f[2] in _BLANK and f[0]["family"] not in answered]
+    if not asked:
+        return None
+    phrasing, slots, _ = rng.choice(asked)
+    return _sentence(phrasing, slots, entry.get("options") or {}, call, rng)
+
+
 def _fitting(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dict[str, str], Any]]:
     """Phrasings that say every argument of the call and whose answer the response holds."""
+    return (found for found in _sayable(entry, call) if found[2] not in _BLANK)
+
+
+def _sayable(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dict[str, str], Any]]:
+    """Phrasings that say every argument of the call, with what the response holds in their place."""
     tool, options = tools()[call["name"]], entry.get("options") or {}
     for phrasing in entry["phrasings"]:
         slots = _match(phrasing.get("when") or {}, call["arguments"])
@@ -63,9 +81,7 @@ def _fitting(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[tupl
             continue
         if any(_clauses(options, name, call["arguments"][name]) is None for name in unsaid):
             continue
-        value = look_up(call["observation"]["summary"], phrasing["asks"])
-        if value not in (None, "", [], {}):
-            yield phrasing, slots, value
+        yield phrasing, slots, look_up(call["observation"]["summary"], phrasing["asks"])
 
 
 def _match(when: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, str] | None:
