@@ -105,6 +105,34 @@ def split_sizes(rows: pd.DataFrame) -> Axes:
     return axes
 
 
+def leakage(table: pd.DataFrame) -> Axes:
+    """Bars: the share of test rows that training has seen, per split scheme and kind, with 95 % intervals."""
+    import numpy as np
+
+    axes, kinds, schemes = _axes(7, 3), list(dict.fromkeys(table["kind"])), list(dict.fromkeys(table["scheme"]))
+    for i, kind in enumerate(kinds):
+        rows = table[table["kind"] == kind].set_index("scheme").loc[schemes]
+        axes.bar(np.arange(len(schemes)) + (i - 1) * 0.27, rows["share"], 0.27, label=f"same {kind}",
+                 yerr=[(rows["share"] - rows["low"]).clip(lower=0), (rows["high"] - rows["share"]).clip(lower=0)], capsize=2)
+    axes.set(xticks=range(len(schemes)), xticklabels=schemes, ylim=(0, 1), xlabel="split by", ylabel="test rows seen in training")
+    axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    return axes
+
+
+def recall(table: pd.DataFrame) -> Axes:
+    """Lines: recall at k of each retriever of functions, with 95 % intervals."""
+    axes = _axes(7, 3)
+    for name, rows in table.groupby("retriever"):
+        axes.plot(rows["k"], rows["recall"], "o-", label=name)
+        axes.fill_between(rows["k"], rows["low"], rows["high"], alpha=0.2)
+    ticks = sorted(set(table["k"]))
+    axes.set(xscale="log", ylim=(0, 1), xlabel="functions offered (k)", ylabel="the right one among them")
+    axes.set_xticks(ticks, [str(k) for k in ticks], minor=False)
+    axes.minorticks_off()
+    axes.legend()
+    return axes
+
+
 def loss(log: pd.DataFrame) -> Axes:
     """Training and validation loss over steps."""
     axes = _axes()

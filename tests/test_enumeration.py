@@ -97,12 +97,12 @@ def proposed(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, proposed) -> bytes:
-    """calls.jsonl of an uninterrupted run, in which the three hosts did work at once."""
+    """calls.jsonl of an uninterrupted run, in which hosts did work at once."""
     folder = tmp_path_factory.mktemp("whole")
     with serving() as app:
         made = enumerate_served(folder, app.port, proposed)
     assert set(app.asked.values()) == {1} and sum(app.asked.values()) == len(made) > 60
-    assert max(map(len, app.together)) == 3 and (made["outcome"] == "ok").all()
+    assert max(map(len, app.together)) > 1 and (made["outcome"] == "ok").all()
     return (folder / "calls.jsonl").read_bytes()
 
 
