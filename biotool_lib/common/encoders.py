@@ -135,8 +135,7 @@ class Model:
     def _encode(self, texts: dict[str, str]) -> dict[str, np.ndarray]:
         import torch
 
-        # A tokenizer reads the whole of a text before it cuts; 512 tokens never need the text behind this many characters.
-        cut = {key: self.tokenizer(text[:50 * self.longest], truncation=True, max_length=self.longest) for key, text in texts.items()}
+        cut = {key: self.tokenizer(text, truncation=True, max_length=self.longest) for key, text in texts.items()}
         order = sorted(cut, key=lambda key: len(cut[key]["input_ids"]))
         found: dict[str, np.ndarray] = {}
         for start in range(0, len(order), BATCH):
