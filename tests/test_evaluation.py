@@ -138,6 +138,7 @@ def test_agreement_of_responses_by_hand():
     seen = Parts.of({"id": "rs699", "ids": ["rs1803"], "minor": "A", "n": 1.0})
     assert agreement(gold, seen) == {"identifier_f1": pytest.approx(2 * 1 / (3 + 2)), "value_agreement": pytest.approx(2 * 2 / (5 + 4))}
     assert agreement(gold, gold) == {"identifier_f1": 1, "value_agreement": 1}
+    assert Parts.of({9606: ("a", 1)}) == Parts.of(json.loads(json.dumps({9606: ("a", 1)})))  # before and after it was written to a file
     assert agreement(Parts.of({}), seen) == {"identifier_f1": None, "value_agreement": None}
 
 
@@ -284,6 +285,20 @@ def test_answers_of_the_atlas_do_not_outlive_a_change_of_the_library_and_live_on
     assert quiet.asked == []
 
 
+def test_what_the_service_failed_to_answer_is_counted_and_asked_again_on_request(finished, tmp_path):
+    class Busy(Counting):
+        def call(self, name, arguments):
+            seen = super().call(name, arguments)
+            return Observation(name, arguments, "rate_limited", "atlas") if len(self.asked) <= 3 else seen
+
+    copy, busy, quiet, patient = make_run(tmp_path / "r"), Busy(), Counting(0), Counting()
+    poorer = evaluation.evaluate(copy, ["good", "poor", "twin"], client=busy)
+    assert json.loads((copy.path / "scores.json").read_text())["poor"]["test"]["transient"] > 0
+    pd.testing.assert_frame_equal(evaluation.evaluate(copy, ["good", "poor", "twin"], client=quiet), poorer)
+    pd.testing.assert_frame_equal(evaluation.evaluate(copy, ["good", "poor", "twin"], client=patient, retry=True), finished[0])
+    assert len(patient.asked) == 3 and quiet.asked == []
+
+
 def test_a_live_client_works_at_several_hosts_at_once_and_keeps_to_its_threads():
     gate, lock, under_way, most = threading.Barrier(4), threading.Lock(), [], []
 
@@ -341,15 +356,18 @@ def test_drift_reports_changes_apart_from_any_model(run):
     table = evaluation.drift(run, Later()).set_index("id")
     assert table.loc[[gone, summary, body], "change"].tolist() == ["outcome", "summary", "body"]
     assert (table.drop([gone, summary, body])["change"] == "same").all() and len(table) == len(gold)
+    foreign = {**run.read("dataset/test.jsonl")[0], "id": "x", "call": {"name": "get_info_ping", "arguments": {}}, "observation": {"ping": 1}}
+    run.write("dataset/validation.jsonl", [foreign])
+    assert evaluation.drift(run, bt.Client(), "validation")["change"].tolist() == ["same"]
     assert table.loc[summary, "fields"] == ["new"] and table.loc[gone, ["was", "now"]].tolist() == ["ok", "not_found"] and (table["rows"] == 2).all()
 
 
-@pytest.mark.parametrize("by", ["database", "group", "function", "subfield", "menu_size", "form", "phrasing"])
+@pytest.mark.parametrize("by", ["database", "group", "function", "subfield", "menu_size", "form", "phrasing", "style"])
 def test_breakdowns_add_up(run, finished, by):
     table, rows = evaluation.breakdown(run, "poor", by, ("exact_match", "argument_f1")), pd.DataFrame(run.read("evaluation/poor.jsonl"))
     exact = table[table["metric"] == "exact_match"]
     assert exact["n"].sum() == len(rows) and (exact["value"] * exact["n"]).sum() == pytest.approx(rows["exact_match"].sum(), abs=1e-3)
-    assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all() and (table["calls"] * (1 if by == "phrasing" else 2) == table["n"]).all()
+    assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all() and (table["calls"] * (1 if by in ("phrasing", "style") else 2) == table["n"]).all()
     assert table["detectable"].between(0, 1).all()
 
 

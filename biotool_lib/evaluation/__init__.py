@@ -19,7 +19,7 @@ from ..calls import call_id, run_client
 from ..common.encoders import DEFAULT, similarity, weights
 from ..common.runner import Run, dumps, write_atomically
 from ..gateway import Client
-from .answers import FILE, Answers, answer, drift, execute
+from .answers import FILE, TRANSIENT, Answers, answer, drift, execute, known_answers
 from .compare import ERRORS, Parts, agreement, compare_row, identifiers, settle
 from .tables import (
     METRICS,
@@ -43,8 +43,6 @@ __all__ = [
     "ERRORS", "METRICS", "MORE", "Parts", "Scores", "agreement", "breakdown", "by_function", "compare_models", "confusion", "drift", "error_table",
     "evaluate", "forms", "identifiers", "no_call_table", "response_text", "score", "score_table", "seed_table", "settle", "tabulate",
 ]
-# What a service may have done wrong: shown beside the scores, since it is charged to the model that made the call.
-TRANSIENT = ("rate_limited", "server_error", "transport_error", "pending", "not_recorded")
 
 
 @dataclass(frozen=True)
@@ -150,10 +148,11 @@ def _strangers(gold: Sequence[Mapping[str, Any]], seed: int) -> dict[int, int]:
 
 
 def evaluate(run: Run, models: list[str], split: str = "test", encoder: str = DEFAULT, client: Client | None = None,
-             progress: bool | None = None) -> pd.DataFrame:
+             progress: bool | None = None, retry: bool = False) -> pd.DataFrame:
     """Score every model's predictions of a split into scores.json and evaluation/<model>.jsonl; returns the table of `METRICS`.
 
-    Answers are kept in evaluation/answers.jsonl as they come: killed, the same command goes on; finished, it makes no call.
+    Answers are kept in evaluation/answers.jsonl as they come: killed, the same command goes on; finished, it makes no call, unless
+    `retry` asks those again that the service failed to answer (`transient` in scores.json).
     `score_table(run, metrics=METRICS + MORE)` has every metric. Raises MissingArtefact, InvalidParameter (encoder) and MissingEncoder.
     Example: `evaluate(Run("runs/laptop"), ["untrained", "retrieval", "laptop"])`
     """
@@ -161,11 +160,11 @@ def evaluate(run: Run, models: list[str], split: str = "test", encoder: str = DE
     writes = ["scores.json", FILE] + [f"evaluation/{m}.jsonl" for m in models]
     settings = {"models": models, "split": split, "encoder": encoder, "weights": weights(encoder)}
     stage = run.stage("evaluation", reads=reads, writes=writes, settings=settings)
-    if not stage.done:
+    if not stage.done or (retry and any(row["outcome"] in TRANSIENT for row in known_answers(run).values())):
         service, gold, executed = client or run_client(run), run.read(f"dataset/{split}.jsonl"), [0]
 
         def ask(calls: Mapping[str, Mapping[str, Any]]) -> Answers:
-            answers, executed[0] = answer(run, calls, service, progress)
+            answers, executed[0] = answer(run, calls, service, progress, retry)
             return answers
 
         predictions = {model: run.read(f"predictions/{model}.jsonl") for model in models}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE = "evaluation/answers.jsonl"
+# What the service or the way to it did wrong. It is charged to the model that made the call, so it is counted beside the scores.
+TRANSIENT = ("rate_limited", "server_error", "transport_error", "pending", "not_recorded")
 WORKERS = 4  # calls under way at one host; the client's pace decides how many are begun a second
 Answers = dict[str, dict[str, Any]]
 
@@ -63,12 +65,12 @@ def known_answers(run: Run) -> Answers:
     return {name: row for name, row in rows.items() if run.manifest["backend"] == "live" or row["code"] == code_digest()}
 
 
-def answer(run: Run, calls: Mapping[str, Mapping[str, Any]], client: Client, progress: bool | None = None) -> tuple[Answers, int]:
+def answer(run: Run, calls: Mapping[str, Mapping[str, Any]], client: Client, progress: bool | None = None, retry: bool = False) -> tuple[Answers, int]:
     """Answers to all calls, executing only those that are not known yet; after a kill only the rest is done.
 
-    Returns the answers and how many were executed now.
+    With `retry` those that the service failed to answer are asked again. Returns the answers and how many were executed now.
     """
-    known = known_answers(run)
+    known = {name: row for name, row in known_answers(run).items() if not (retry and row["outcome"] in TRANSIENT)}
     todo = {name: call for name, call in calls.items() if name not in known}
     path = run.path / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,12 +93,16 @@ def drift(run: Run, client: Client, split: str | None = "test", progress: bool |
     """
     import pandas as pd
 
-    frozen = {call["id"]: call for call in run.read("calls.jsonl")}
+    frozen: dict[str, Mapping[str, Any]] = {call["id"]: call for call in run.read("calls.jsonl")}
     rows: dict[str, int] = {}
     for part in ("train", "validation", "test") if split is None else (split,):
         for row in run.read(f"dataset/{part}.jsonl"):
             if row["call"] is not None:
-                rows[call_id(row["call"])] = rows.get(call_id(row["call"]), 0) + 1
+                name = call_id(row["call"])
+                rows[name] = rows.get(name, 0) + 1
+                if name not in frozen:  # a row from elsewhere: only its summary is frozen
+                    outcome = "unscorable" if row["observation"] is None else "ok"
+                    frozen[name] = {**row["call"], "outcome": outcome, "observation": {"summary": row["observation"], "sha256": None}}
     lines: dict[str, dict[str, Any]] = {}
 
     def keep(name: str, seen: Observation) -> None:
@@ -104,7 +110,7 @@ def drift(run: Run, client: Client, split: str | None = "test", progress: bool |
         before = call["observation"]
         parts = [] if seen.summary == before["summary"] else _changed(before["summary"], seen.summary)
         change = ("outcome" if seen.outcome != call["outcome"] else "summary" if seen.summary != before["summary"]
-                  else "body" if digest(seen.data) != before["sha256"] else "same")
+                  else "body" if before["sha256"] not in (None, digest(seen.data)) else "same")
         lines[name] = {"id": name, "function": call["name"], "database": tools()[call["name"]].database, "change": change,
                        "was": call["outcome"], "now": seen.outcome, "fields": parts, "rows": rows[name]}
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..catalogue import InvalidArguments, Tool, canonical, tools
@@ -64,6 +65,7 @@ def compare_row(row: Mapping[str, Any], predicted: Mapping[str, Any] | None) -> 
         "id": row["id"], "group": row["group"], "database": row["database"], "function": row["function"],
         "tool_group": tools()[row["function"]].group if row["function"] in tools() else None,
         "subfield": row["subfield"], "menu_size": len(row.get("tools") or ()), "phrasing": row.get("phrasing"),
+        "style": (row.get("phrasing") or "none").split("/")[0],
         "question": row["question"], "gold": dumps(row["call"]), "call": call, "form": form,
         "predicted_function": named.encode("utf-8", "replace").decode()[:80] if isinstance(named, str) else None,
         "problem": problem, "scorable": unanswerable or (right is not None and row["observation"] is not None),
@@ -188,28 +190,42 @@ def identifiers(summary: Any) -> set[str]:
 
     Example: `identifiers({"gene": "ENSG00000012048", "taxonId": 9606, "release_date": "2025-01-01"})`
     """
+    return _identifiers(_leaves(summary))
+
+
+def _identifiers(leaves: Iterable[tuple[str, Any]]) -> set[str]:
     found = set()
-    for path, value in _leaves(summary):
+    for path, value in leaves:
         if isinstance(value, str):
-            if _IDENTIFIER.fullmatch(value) and not _DATE.fullmatch(value):
+            if _is_identifier(value):
                 found.add(value)
         elif isinstance(value, int) and not isinstance(value, bool) and _ID_KEY.search(path):
             found.add(str(value))
     return found
 
 
+@lru_cache(2**14)
+def _is_identifier(text: str) -> bool:
+    return bool(_IDENTIFIER.fullmatch(text)) and not _DATE.fullmatch(text)
+
+
 def fields(summary: Any) -> Counter[tuple[str, str, Any]]:
     """The fields of a response as (path, type, value), with places in lists left out of the path."""
-    return Counter((path, type(value).__name__, value) for path, value in _leaves(summary))
+    return _fields(_leaves(summary))
+
+
+def _fields(leaves: Iterable[tuple[str, Any]]) -> Counter[tuple[str, str, Any]]:
+    return Counter((path, type(value).__name__, value) for path, value in leaves)
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if _IDENTIFIER.fullmatch(str(key)):  # an object keyed by identifiers
-                yield path, str(key)
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list | tuple):
+    """The single values of a JSON value with their paths; a key that is itself an identifier is a value, too."""
+    if isinstance(value, dict):
+        for key, inner in ((str(key), inner) for key, inner in value.items()):
+            if _is_identifier(key):
+                yield path, key
+            yield from _leaves(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _leaves(inner, path)
     else:
@@ -226,7 +242,8 @@ class Parts:
     @classmethod
     def of(cls, summary: Any) -> Parts:
         """The parts of one response."""
-        return cls(frozenset(identifiers(summary)), fields(summary))
+        leaves = list(_leaves(summary))
+        return cls(frozenset(_identifiers(leaves)), _fields(leaves))
 
 
 def agreement(gold: Parts, seen: Parts) -> dict[str, float | None]:

@@ -19,7 +19,7 @@ METRICS = ("exact_match", "api_success", "biotool_score", "function_match", "sch
 # biotool_null: the mean similarity of two responses of the same function to different calls; what a BioTool Score is to be held against.
 MORE = ("biotool_null", "argument_f1", "identifier_f1", "value_agreement", "no_call_precision", "no_call_recall")
 GROUPS = {"database": "database", "group": "tool_group", "function": "function", "subfield": "subfield", "menu_size": "menu_size",
-          "form": "form", "phrasing": "phrasing", "predicted_function": "predicted_function", "error": "error"}
+          "form": "form", "phrasing": "phrasing", "style": "style", "predicted_function": "predicted_function", "error": "error"}
 
 
 def tabulate(rows: pd.DataFrame, encoder: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
@@ -77,7 +77,7 @@ def read_rows(run: Run, model: str) -> pd.DataFrame:
 
 
 def breakdown(run: Run, model: str, by: str = "database", metrics: Sequence[str] = ("exact_match",)) -> pd.DataFrame:
-    """A model's scorable rows by database, group, function, subfield, menu_size, form, phrasing, predicted_function or error.
+    """A model's scorable rows by database, group, function, subfield, menu_size, form, phrasing, style, predicted_function or error.
 
     Columns: `by`, metric, value, low, high, n (rows), calls, detectable: the smallest difference between two shares that so many calls
     for each would show with a power of 80 %; a small category has a large one. `menu_size` is 0 where no menu stood in the prompt.
