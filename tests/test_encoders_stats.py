@@ -86,7 +86,7 @@ def test_missing_weights_are_one_clear_error(tmp_path, monkeypatch):
         encoders.model("medcpt-query")
 
 
-def test_the_encoder_and_its_weights_are_part_of_the_score(weights, tmp_path):
+def test_the_encoder_and_its_weights_are_part_of_the_score(weights, tmp_path, monkeypatch):
     run = bt.Run(tmp_path / "r")
     call = {"name": "lookup_by_symbol", "arguments": {"species": "homo_sapiens", "symbol": "BRCA1"}}
     row = {"id": "q", "group": "c", "question": "?", "database": "ensembl", "function": "lookup_by_symbol", "subfield": "genomics", "call": call,
@@ -99,7 +99,13 @@ def test_the_encoder_and_its_weights_are_part_of_the_score(weights, tmp_path):
         found[encoder] = table.set_index(["part", "metric"]).loc[("overall", "biotool_score"), "value"]
         stamp = json.loads((run.path / "scores.json").read_text())["_settings"]
         assert stamp["encoder"] == encoder and stamp["encoder_weights"] == encoders.weights(encoder)
-    assert len(set(found.values())) == 3 and encoders.weights("medcpt-query") != encoders.weights("medcpt-article") != encoders.weights("hash-ngram-v1")
+    monkeypatch.setenv(encoders.FOLDERS, str(tmp_path))  # the finished one can be read where the weights are not, and no other one is made
+    again = evaluation.evaluate(run, ["m"], encoder="medcpt-article").set_index(["part", "metric"])
+    assert again.loc[("overall", "biotool_score"), "value"] == found["medcpt-article"]
+    with pytest.raises(MissingEncoder):
+        evaluation.evaluate(run, ["m"], encoder="medcpt-query")
+    monkeypatch.undo()
+    assert len(set(found.values())) == 3 and stamp["encoder_weights"] not in (None, weights.digest)
 
 
 def slow_bootstrap(values, groups, seed, draws=1000):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..calls import call_id, run_client
-from ..common.encoders import DEFAULT, similarity, weights
+from ..common.encoders import DEFAULT, check_encoder, similarity, weights
 from ..common.runner import Run, dumps, write_atomically
 from ..gateway import Client
 from .answers import FILE, TRANSIENT, Answers, answer, drift, execute, known_answers
@@ -158,7 +158,7 @@ def evaluate(run: Run, models: list[str], split: str = "test", encoder: str = DE
     """
     reads = [f"dataset/{split}.jsonl"] + [f"predictions/{m}.jsonl" for m in models]
     writes = ["scores.json", FILE] + [f"evaluation/{m}.jsonl" for m in models]
-    settings = {"models": models, "split": split, "encoder": encoder, "weights": weights(encoder)}
+    settings = {"models": models, "split": split, "encoder": check_encoder(encoder)}
     stage = run.stage("evaluation", reads=reads, writes=writes, settings=settings)
     if not stage.done or (retry and any(row["outcome"] in TRANSIENT for row in known_answers(run).values())):
         service, gold, executed = client or run_client(run), run.read(f"dataset/{split}.jsonl"), [0]
