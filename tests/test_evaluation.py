@@ -258,11 +258,18 @@ def test_a_finished_evaluation_is_replayed_without_a_call(run, finished):
 
 
 def test_killed_and_resumed_gives_the_same_table(run, finished, tmp_path):
-    copy, first, second = make_run(tmp_path / "r"), Counting(4), Counting()
+    on_disk = []
+
+    class Watched(Counting):
+        def call(self, name, arguments):
+            on_disk.append(len((copy.path / FILE).read_text().splitlines()))
+            return super().call(name, arguments)
+
+    copy, first, second = make_run(tmp_path / "r"), Watched(4), Counting()
     with pytest.raises(KeyboardInterrupt):
         evaluation.evaluate(copy, ["good", "poor", "twin"], client=first)
     answers = copy.path / FILE
-    assert len(answers.read_text().splitlines()) == 4
+    assert len(answers.read_text().splitlines()) == 4 and on_disk == [0, 1, 2, 3, 4]  # a kill loses no answer that came
     answers.write_bytes(answers.read_bytes() + b'{"id": "c12", "outc')  # a kill in the middle of a line
     pd.testing.assert_frame_equal(evaluation.evaluate(bt.Run.existing(copy.path), ["good", "poor", "twin"], client=second), finished[0])
     assert len(first.asked) + len(second.asked) == len(finished[1].asked)
