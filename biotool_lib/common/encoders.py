@@ -1,14 +1,73 @@
-"""Encoders of response texts, by name. The name is part of every score that was made with one."""
+"""Encoders of response texts, by name. The name is part of every score that was made with one.
+
+`hash-ngram-v1` needs no weights. `medcpt-query` and `medcpt-article` are NCBI's MedCPT encoders: the vector of a text is the last hidden
+state of its first token (https://github.com/ncbi/MedCPT), here with at most 512 tokens, which for the query encoder is what the published
+evaluation uses. Texts are encoded once each, in batches of similar length, and remembered by their sha256.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidParameter, Problem, did_you_mean
+from ..errors import InvalidParameter, MissingEncoder, Problem, did_you_mean
 
 DEFAULT = "hash-ngram-v1"
+MODELS = {"medcpt-query": "ncbi/MedCPT-Query-Encoder", "medcpt-article": "ncbi/MedCPT-Article-Encoder"}
+ENCODERS = (DEFAULT, *MODELS)
+MAX_TOKENS, BATCH = 512, 32
+FOLDERS = "BIOTOOL_ENCODERS"  # a folder with the weights' folders in it, e.g. MedCPT-Query-Encoder/
+
+
+def check_encoder(encoder: str) -> str:
+    """The name itself; raises InvalidParameter for an unknown one."""
+    if encoder not in ENCODERS:
+        raise InvalidParameter("similarity", [Problem("encoder", encoder, did_you_mean(encoder, ENCODERS))])
+    return encoder
+
+
+def similarity(left: Sequence[str], right: Sequence[str], encoder: str = DEFAULT, store: Path | None = None) -> np.ndarray:
+    """Cosine of each pair of texts, in [-1, 1]; two texts of which one is empty have 0.
+
+    Each distinct text is encoded once; `store`, a file, keeps the vectors of a model between runs. Raises InvalidParameter for an
+    unknown encoder and MissingEncoder where its weights are not on this machine.
+    Example: `similarity(["BRCA1 chromosome 17"], ["BRCA1 chromosome 17"])[0]`
+    """
+    check_encoder(encoder)
+    if len(left) != len(right):
+        raise ValueError(f"{len(left)} texts on the left, {len(right)} on the right: pairs are needed")
+    if not left:
+        return np.zeros(0)
+    texts = sorted(set(left) | set(right))
+    place = {text: i for i, text in enumerate(texts)}
+    at_left, at_right = [place[t] for t in left], [place[t] for t in right]
+    vectors = encode(texts, encoder, store)
+    if encoder == DEFAULT:
+        cosines = np.asarray(vectors[at_left].multiply(vectors[at_right]).sum(axis=1)).ravel()
+    else:
+        cosines = np.einsum("ij,ij->i", vectors[at_left], vectors[at_right])
+    return np.clip(cosines, -1.0, 1.0)
+
+
+def encode(texts: Sequence[str], encoder: str = DEFAULT, store: Path | None = None) -> Any:
+    """Vectors of length 1, one row a text (texts x dimensions): a sparse matrix of `hash-ngram-v1`, an array of the others.
+
+    Raises as `similarity` does. Example: `encode(["BRCA1 chromosome 17"]).shape`
+    """
+    return _hash_ngram(texts) if check_encoder(encoder) == DEFAULT else _normalised(model(encoder).vectors(texts, store))
+
+
+def weights(encoder: str) -> str | None:
+    """A digest of the weights behind a name, which stands beside the name in scores; None for an encoder without weights."""
+    return None if check_encoder(encoder) == DEFAULT else model(encoder).digest
 
 
 def _hash_ngram(texts: Sequence[str]):
@@ -21,23 +80,100 @@ def _hash_ngram(texts: Sequence[str]):
     return vectorizer.transform(texts)
 
 
-ENCODERS: dict[str, Callable] = {DEFAULT: _hash_ngram}
+def _normalised(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors.astype(float), axis=1, keepdims=True)
+    return vectors / np.where(lengths == 0, 1.0, lengths)
 
 
-def similarity(left: Sequence[str], right: Sequence[str], encoder: str = DEFAULT) -> np.ndarray:
-    """Cosine of each pair of texts, in [-1, 1]; two texts of which one is empty have 0.
+def model(encoder: str) -> Model:
+    """The loaded model of a name, kept for the session.
 
-    Each distinct text is encoded once. Raises InvalidParameter for an unknown encoder.
-    Example: `similarity(["BRCA1 chromosome 17"], ["BRCA1 chromosome 17"])[0]`
+    It comes from the folder in BIOTOOL_ENCODERS if that is set, else from the hub or its cache on this machine; raises MissingEncoder,
+    which says how to get the weights.
     """
-    if encoder not in ENCODERS:
-        raise InvalidParameter("similarity", [Problem("encoder", encoder, did_you_mean(encoder, ENCODERS))])
-    if len(left) != len(right):
-        raise ValueError(f"{len(left)} texts on the left, {len(right)} on the right: pairs are needed")
-    if not left:
-        return np.zeros(0)
-    texts = sorted(set(left) | set(right))
-    place = {text: i for i, text in enumerate(texts)}
-    vectors = ENCODERS[encoder](texts)
-    a, b = vectors[[place[t] for t in left]], vectors[[place[t] for t in right]]
-    return np.clip(np.asarray(a.multiply(b).sum(axis=1)).ravel(), -1.0, 1.0)
+    return _model(check_encoder(encoder), os.environ.get(FOLDERS))
+
+
+@cache
+def _model(encoder: str, folder: str | None) -> Model:
+    from transformers import AutoModel, AutoTokenizer
+
+    name = MODELS[encoder]
+    source = name if folder is None else str(Path(folder) / name.split("/")[1])
+    try:
+        if folder is not None and not Path(source).is_dir():
+            raise OSError("there is no such folder")
+        tokenizer, network = AutoTokenizer.from_pretrained(source), AutoModel.from_pretrained(source, use_safetensors=True)
+    except OSError as problem:
+        first = str(problem).splitlines()[0]
+        raise MissingEncoder(
+            f"encoder {encoder!r} needs the weights of {name}, and {source} could not be read ({first}). With a network: "
+            f"`hf download {name}`, once, with HF_HUB_OFFLINE unset. Without: copy that folder as FOLDER/{name.split('/')[1]} "
+            f"and set {FOLDERS}=FOLDER. `{DEFAULT}` needs no weights, but its scores are other scores."
+        ) from problem
+    return Model(encoder, tokenizer, network)
+
+
+class Model:
+    """A tokenizer and a network that give one vector a text: the first token's last hidden state."""
+
+    def __init__(self, name: str, tokenizer: Any, network: Any) -> None:
+        import torch
+
+        self.name, self.tokenizer = name, tokenizer
+        self.network = network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        self.width = int(network.config.hidden_size)
+        self.longest = min(MAX_TOKENS, int(network.config.max_position_embeddings))
+        self.digest = _digest(network)
+        self.known: dict[str, np.ndarray] = {}
+
+    def vectors(self, texts: Sequence[str], store: Path | None = None) -> np.ndarray:
+        """One row a text; the empty text is all zeros. What is known in this session or in the file `store` is not encoded again."""
+        keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in texts]
+        if store is not None:
+            self._recall(store, {k for k in keys if k not in self.known})
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self.known}
+        self.known |= {key: np.zeros(self.width, dtype=np.float32) for key, text in new.items() if not text}
+        self.known |= self._encode({key: text for key, text in new.items() if text})
+        if store is not None:
+            self._keep(store, new)
+        return np.stack([self.known[key] for key in keys]) if keys else np.zeros((0, self.width), dtype=np.float32)
+
+    def _encode(self, texts: dict[str, str]) -> dict[str, np.ndarray]:
+        import torch
+
+        cut = {key: self.tokenizer(text, truncation=True, max_length=self.longest) for key, text in texts.items()}
+        order = sorted(cut, key=lambda key: len(cut[key]["input_ids"]))
+        found: dict[str, np.ndarray] = {}
+        for start in range(0, len(order), BATCH):
+            batch = order[start:start + BATCH]
+            padded = self.tokenizer.pad([cut[key] for key in batch], return_tensors="pt").to(self.network.device)
+            with torch.inference_mode():
+                first = self.network(**padded).last_hidden_state[:, 0, :].float().cpu().numpy()
+            found |= dict(zip(batch, first, strict=True))
+        return found
+
+    def _recall(self, store: Path, keys: set[str]) -> None:
+        if keys and store.is_file():
+            with closing(_open(store)) as file:
+                for key, vector in file.execute("SELECT text, vector FROM vectors WHERE weights = ?", (self.digest,)):
+                    if key in keys:
+                        self.known[key] = np.frombuffer(vector, dtype=np.float32)
+
+    def _keep(self, store: Path, keys: Iterable[str]) -> None:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        with closing(_open(store)) as file, file:
+            file.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", ((self.digest, k, self.known[k].tobytes()) for k in keys))
+
+
+def _open(store: Path) -> sqlite3.Connection:
+    file = sqlite3.connect(store)
+    file.execute("CREATE TABLE IF NOT EXISTS vectors (weights TEXT, text TEXT, vector BLOB, PRIMARY KEY (weights, text))")
+    return file
+
+
+def _digest(network: Any) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]

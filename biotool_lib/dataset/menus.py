@@ -142,7 +142,7 @@ def _embed(questions: list[str], texts: list[str], encoder: str) -> np.ndarray:
     import numpy as np
     from scipy.sparse import issparse
 
-    vectors = encoders.ENCODERS[encoder](questions + texts)
+    vectors = encoders.encode(questions + texts, encoder)
     scores = vectors[: len(questions)] @ vectors[len(questions):].T
     return np.asarray(scores.todense()) if issparse(scores) else np.asarray(scores)
 
