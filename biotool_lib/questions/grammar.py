@@ -133,6 +133,7 @@ def _sentence(phrasing: Mapping[str, Any], slots: Mapping[str, str], options: Ma
             clauses.append(rng.choice(_clauses(options, name, value) or []).format_map(values))
     values["options"] = (" " + ", ".join(clauses)) if clauses else ""
     text = " ".join(phrasing["text"].format_map(values).split())
+    text = text.replace("taxon taxon ", "taxon ")  # an identifier is said as "taxon 9785", and some phrasings say the word already
     return text[:1].upper() + text[1:]
 
 
