@@ -31,12 +31,11 @@ _PLAIN_RATE = re.compile(r"\s*(?:You have exceeded|Too many requests|(?:API )?ra
 _NOT_FOUND = re.compile(
     r"not found|no .{0,60}found|cannot find|can ?not find|can't find|could not find|does not exist|not exist|no such|unable to find|"
     r"could not fetch|unable to fetch|failed to retrieve sequence|no data for|no valid lookup found|cannot get document summary|"
-    r"is not available|unable to obtain query|uid=", re.IGNORECASE,
+    r"is not available|unable to obtain query|could not get genome info adaptor|uid=", re.IGNORECASE,
 )
 _BACKEND = re.compile(r"internal server error|exception|timed? ?out|unavailable", re.IGNORECASE)
 _BROKEN = re.compile(r"backend failed|error calling|C\+\+ exception", re.IGNORECASE)  # whatever else it goes on to say was not found
 _LIMIT = re.compile(r"cannot be larger|only retrieve the first", re.IGNORECASE)  # a failed backend that says what the caller may not ask
-_NO_DATABASE = re.compile(r"could not get \w[\w ]{0,40} adaptor", re.IGNORECASE)  # Ensembl, of a database that it should have
 _PLAIN_ERROR = re.compile(r"\+?(?:Error|Supplied|Failed to|Failed\+|Cannot)\b")
 _SPELLED = re.compile(r"(?:\S {1,2}){6,}\S")
 _JSON = re.compile(r"[\[{]\s*(?:[\"\[{\]}]|$)")
@@ -228,7 +227,7 @@ def _from_status(tool: Tool, status: int, message: str) -> str:
         return "transport_error"
     if status in (404, 410) or (status == 400 and _NOT_FOUND.search(message)):
         return "not_found"
-    if (tool.database == "ncbi" and _from_message(message) == "server_error") or _NO_DATABASE.search(message):
+    if tool.database == "ncbi" and _from_message(message) == "server_error":
         return "server_error"
     return "invalid_arguments"
 
