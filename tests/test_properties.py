@@ -241,7 +241,6 @@ def test_the_atlas_never_trips_over_hostile_arguments(tool):
     def check(untrusted, allowed):
         for arguments in (untrusted, allowed):
             seen = client.call(tool.name, arguments)
-            # a data set that Ensembl's server lacks is its fault and comes as HTTP 400; a program that trips is a 500
             assert seen.outcome in ("ok", "empty", "invalid_arguments", "not_found"), seen.error
 
     check()
