@@ -168,6 +168,6 @@ def test_published_examples_load_validate_and_run_on_the_atlas(tmp_path):
     seen = {row["function"]: client.call(**row["call"]) for row in found.rows}
     # Every call is sent and answered; the atlas does not know all of these things and then says so as the service does.
     assert all(obs.status is not None for obs in seen.values()), {name: obs.error for name, obs in seen.items()}
-    assert seen["get_disease_by_id"].outcome == seen["blast"].outcome == "ok"
+    assert seen["get_disease_by_id"].outcome == "ok" and seen["blast"].outcome in ("ok", "empty")  # no hit among the atlas's few sequences
     assert not {obs.outcome for obs in seen.values()} & {"server_error", "bad_body", "transport_error"}
     assert found.overlap().set_index("kind").loc["call", "share"] == 0

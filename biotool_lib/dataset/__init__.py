@@ -63,7 +63,8 @@ def build(run: Run, no_call: float = 0.0) -> pd.DataFrame:
         for scheme, parts in schemes.items():
             listed = {split: [r["id"] for r in rows if parts[r["id"]] == split] for split in SPLITS}
             write_atomically(run.path / f"dataset/splits/{scheme}.json", json.dumps(listed, indent=0) + "\n")
-        leaks = measure_leakage(rows, schemes, run.seed).astype({"n": int}).to_dict("records")
+        measured = measure_leakage(rows, schemes, run.seed).astype(object)
+        leaks = measured.where(measured.notna(), None).to_dict("records")  # a split without rows has no share
         run.write("dataset/leakage.jsonl", leaks)
         export(run, rows, schemes["call"])
         facts = {
