@@ -14,6 +14,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+import biotool_lib as bt
+from biotool_lib import calls, dataset, filters, questions
+from biotool_lib.observe import Context
+from biotool_lib.observe.fit import LIMIT, size
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 _CACHE = tempfile.TemporaryDirectory(prefix="biotool-tests-", ignore_cleanup_errors=True)
@@ -52,6 +57,24 @@ def recorded_bodies(database: str) -> dict[str, list[tuple[str, object, dict[str
         if row["database"] == database and row["function"]:
             found[row["function"]].append((row["file"], recorded_body(row["file"]), dict(parse_qsl(urlsplit(row["url"] or "").query))))
     return found
+
+
+def sound_summary(summarise, data: object) -> dict:
+    """A summary that says something, is small, is JSON, and comes out alike a second time."""
+    summary = summarise(data, Context())
+    assert isinstance(summary, dict) and summary and size(summary) <= LIMIT
+    assert json.loads(json.dumps(summary)) == summary == summarise(data, Context())
+    return summary
+
+
+def run_up_to_the_dataset(folder: Path, functions: list[str]) -> bt.Run:
+    """A small finished run over the atlas: calls, questions, verdicts, dataset."""
+    run = bt.Run(folder)
+    calls.enumerate_calls(run, functions=functions, scale=0.2, progress=False)
+    questions.write_questions(run)
+    filters.apply_filters(run)
+    dataset.build(run)
+    return run
 
 
 @pytest.fixture(scope="session")

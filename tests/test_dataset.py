@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import run_up_to_the_dataset
 
 import biotool_lib as bt
-from biotool_lib import calls, dataset, filters, questions
+from biotool_lib import calls, dataset, filters
 from biotool_lib.dataset import no_call, splits
 from biotool_lib.dataset.menus import menu_without
 
@@ -20,13 +21,7 @@ FEW = ["lookup_by_symbol", "get_keyword_by_id", "get_taxonomy_by_id", "einfo", "
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> bt.Run:
-    """A small finished run up to the dataset."""
-    run = bt.Run(tmp_path_factory.mktemp("runs") / "small")
-    calls.enumerate_calls(run, functions=FEW, scale=0.2, progress=False)
-    questions.write_questions(run)
-    filters.apply_filters(run)
-    dataset.build(run)
-    return run
+    return run_up_to_the_dataset(tmp_path_factory.mktemp("runs") / "small", FEW)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
-from biotool_lib.observe import Context
+from biotool_lib.observe import Context, summarise
 from biotool_lib.observe.ensembl import LIMIT, SUMMARIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -233,7 +233,7 @@ def test_documented_shapes(name: str) -> None:
 @pytest.mark.parametrize("body", ["", "text", ">one\nACGT\n", "<html></html>", [], {}, [1, "a", None], {"error": "ID 'X' not found"}, {"data": None}, {"tree": None}, None, 5])
 def test_odd_shapes_never_raise(body: Any) -> None:
     for name in SUMMARIES:
-        _check(name, body, Context())
+        assert _check(name, body, Context()) and "summary_error" not in summarise(name, "ensembl", body, Context())
 
 
 def test_size_limit_states_its_cuts() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import run_up_to_the_dataset
 
 import biotool_lib as bt
 from biotool_lib import calls, dataset, evaluation, filters, generation, notebooks, questions
@@ -28,13 +29,7 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> bt.Run:
-    """A small finished run up to the dataset."""
-    run = bt.Run(tmp_path_factory.mktemp("runs") / "small")
-    calls.enumerate_calls(run, functions=FEW, scale=0.2, progress=False)
-    questions.write_questions(run)
-    filters.apply_filters(run)
-    dataset.build(run)
-    return run
+    return run_up_to_the_dataset(tmp_path_factory.mktemp("runs") / "small", FEW)
 
 
 def test_every_function_that_is_asked_has_phrasings_in_both_styles():
@@ -110,11 +105,7 @@ def test_exports_are_what_other_tools_read(run):
 
 
 def test_two_runs_write_the_same_bytes(run, tmp_path):
-    again = bt.Run(tmp_path / "again")
-    calls.enumerate_calls(again, functions=FEW, scale=0.2, progress=False)
-    questions.write_questions(again)
-    filters.apply_filters(again)
-    dataset.build(again)
+    again = run_up_to_the_dataset(tmp_path / "again", FEW)
     for name in ("calls.jsonl", "questions.jsonl", "verdicts.jsonl", "dataset/train.jsonl", "dataset/exports/tools.json"):
         assert (again.path / name).read_bytes() == (run.path / name).read_bytes(), name
 

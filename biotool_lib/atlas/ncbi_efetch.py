@@ -41,7 +41,7 @@ def _failure(message: str, status: int = 400) -> Response:
 
 
 def _nothing() -> Response:
-    """What the service is quoted with where it has no such format: HTTP 200 without a body (manubot issue 354, rettype=full of PubMed)."""
+    """What the service is quoted with where it has no such format: HTTP 200 without a body (rettype=full of PubMed; tracker of manubot, no. 354)."""
     return common.text_answer("")
 
 

@@ -128,7 +128,7 @@ class Model:
         self.known: dict[str, np.ndarray] = {}
 
     def vectors(self, texts: Sequence[str], store: Path | None = None) -> np.ndarray:
-        """One row a text; the empty text is all zeros. What is known in this session or in the file `store` is not encoded again."""
+        """One row a text; the empty text is all zeros. What this process or the file `store` knows already is not encoded again."""
         keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in texts]
         if store is not None:
             self._recall(store, {k for k in keys if k not in self.known})
