@@ -29,7 +29,7 @@ def own_state(tmp_path, monkeypatch):
 def test_every_function_tells_every_fault(fault, tmp_path):
     behave, expected = FAULTS[fault]
     with FaultServer(behave) as server, ThreadPoolExecutor(68) as pool:
-        limits = replace(ONCE, read=0.4, deadline=1.5) if fault in SLOW else ONCE
+        limits = replace(ONCE, read=0.4, deadline=5) if fault in SLOW else ONCE  # a busy machine needs seconds for the turns alone
         client = client_of(server, limits, record=tmp_path / "recorded")
         start = time.monotonic()
         seen = list(pool.map(lambda tool: client.call(tool.name, tool.example), bt.tools().values()))
