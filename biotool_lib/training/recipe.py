@@ -24,6 +24,7 @@ class Recipe:
     epochs: float
     batch_size: int
     learning_rate: float
+    menu_size: int | str = 2
     gradient_accumulation: int = 1
     scheduler: str = "cosine"
     warmup_share: float = 0.0
@@ -44,7 +45,7 @@ class Recipe:
     architecture: dict[str, Any] = field(default_factory=dict)
 
 
-_ALLOWED = {"tuning": ("full", "lora"), "menu": ("none", "full"), "precision": ("fp32", "bf16")}
+_ALLOWED = {"tuning": ("full", "lora"), "menu": ("none", "compact", "full"), "menu_size": (0, 1, 2, 8, 32, "all"), "precision": ("fp32", "bf16")}
 
 
 def load_recipe(name: str | Path, **changes: Any) -> Recipe:
@@ -64,7 +65,7 @@ def load_recipe(name: str | Path, **changes: Any) -> Recipe:
         if key not in values and f.default is MISSING and f.default_factory is MISSING
     ]
     problems += [
-        Problem(key, values[key], f"one of {', '.join(allowed)}") for key, allowed in _ALLOWED.items() if key in values and values[key] not in allowed
+        Problem(key, values[key], f"one of {', '.join(map(str, allowed))}") for key, allowed in _ALLOWED.items() if key in values and values[key] not in allowed
     ]
     if problems:
         raise InvalidParameter(f"recipe {path.stem}", problems)

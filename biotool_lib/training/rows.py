@@ -5,19 +5,51 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from ..catalogue import tools
 from ..common.chat import encode
+from ..dataset.menus import with_menus
 from ..questions.lexicon import taxon_words
 from .recipe import Recipe
 
 _WORD = re.compile(r"[A-Za-z0-9_.\-]*[0-9][A-Za-z0-9_.\-]*|\b[A-Z][A-Z0-9\-]{2,}\b")
 
 
+def offered(row: Mapping[str, Any], size: int | str | None = None) -> list[str]:
+    """The functions on a row's menu: its own two, or as many as `size` says (a number or "all").
+
+    A menu of 1 is the right function alone, or one of the row's own where no function is right. Larger menus hold the row's own
+    and others drawn by its id, alike in training and in serving. Example: `offered(run.read("dataset/test.jsonl")[0], 8)`
+    """
+    own = list(row["tools"])
+    if size is None or size == len(own):
+        return own
+    if size == 1:
+        return [row["function"]] if row["call"] else own[:1]
+    drawn = with_menus([row], size, 0)[0]["tools"]
+    names = [*own, *(name for name in drawn if name not in own)][: len(drawn)]
+    random.Random(f"menu:{row['id']}").shuffle(names)
+    return names
+
+
 def schemas(row: Mapping[str, Any], recipe: Recipe) -> list[dict[str, Any]] | None:
-    """The schemas that stand in a row's prompt under a recipe's menu."""
-    return [tools()[name].json_schema() for name in row["tools"]] if recipe.menu == "full" else None
+    """What stands in a row's prompt under a recipe's `menu` (the form) and `menu_size` (how many); None for nothing.
+
+    A row of made-up functions brings its `Tool`s along under "functions".
+    """
+    compact = recipe.menu == "compact"
+    if recipe.menu == "none":
+        return None
+    if "functions" in row:
+        return [tool.json_schema(compact=compact) for tool in row["functions"]] or None
+    return [_schema(name, compact) for name in offered(row, recipe.menu_size)] or None
+
+
+@cache
+def _schema(name: str, compact: bool) -> dict[str, Any]:
+    return tools()[name].json_schema(compact=compact)
 
 
 def encode_rows(tokenizer, rows: Sequence[Mapping[str, Any]], recipe: Recipe) -> tuple[list[dict[str, list[int]]], list[str]]:

@@ -72,7 +72,7 @@ def train(run: Run, recipe: Recipe, name: str | None = None, seed: int | None = 
     trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
     finished = trainer.model.merge_and_unload() if recipe.tuning == "lora" else trainer.model
     log = [entry for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry]
-    keep = ("step", "epoch", "loss", "eval_loss", "learning_rate", "mean_token_accuracy", "num_tokens")
+    keep = ("step", "epoch", "loss", "eval_loss", "learning_rate", "num_tokens")
     shutil.rmtree(folder, ignore_errors=True)
     _save(finished, tokenizer, folder, recipe, {"trained": True, "rows": data["rows"], "seed": seed, "left_out": left_out},
           log=[{k: round(float(entry[k]), 6) for k in keep if k in entry} for entry in log])
@@ -128,7 +128,9 @@ def _in_order(rows: list[dict[str, Any]], recipe: Recipe, tokenizer, rng: random
 def _trainer(model, tokenizer, data: Mapping[str, Any], recipe: Recipe, seed: int, work: Path, on_log):
     import torch
     from transformers import PrinterCallback, TrainerCallback
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
+
+    from .trainer import CallTrainer
 
     class Watch(TrainerCallback):
         def on_log(self, args, state, control, logs=None, **kwargs):
@@ -154,7 +156,7 @@ def _trainer(model, tokenizer, data: Mapping[str, Any], recipe: Recipe, seed: in
         from peft import LoraConfig
 
         adapter = LoraConfig(r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM")
-    trainer = SFTTrainer(
+    trainer = CallTrainer(
         model=model, args=arguments, processing_class=tokenizer, train_dataset=data["train"],
         eval_dataset=data.get("validation"), peft_config=adapter, callbacks=[Watch()],
     )
