@@ -37,13 +37,13 @@ def offered(row: Mapping[str, Any], size: int | str | None = None) -> list[str]:
 def schemas(row: Mapping[str, Any], recipe: Recipe) -> list[dict[str, Any]] | None:
     """What stands in a row's prompt under a recipe's `menu` (the form) and `menu_size` (how many); None for nothing.
 
-    A row of made-up functions brings its `Tool`s along under "functions".
+    A row of made-up functions brings its schemas along.
     """
     compact = recipe.menu == "compact"
     if recipe.menu == "none":
         return None
-    if "functions" in row:
-        return [tool.json_schema(compact=compact) for tool in row["functions"]] or None
+    if row["tools"] and not isinstance(row["tools"][0], str):
+        return list(row["tools"])
     return [_schema(name, compact) for name in offered(row, recipe.menu_size)] or None
 
 

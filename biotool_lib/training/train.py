@@ -15,13 +15,13 @@ from typing import Any
 
 from ..common.chat import render_call, render_prompt
 from ..common.runner import Run, Stage, write_atomically
-from ..nano import made_up_row, make_model, make_tokenizer
+from ..nano import BASE, made_up_row, make_model, make_tokenizer
 from .recipe import Recipe
 from .rows import encode_rows, schemas, scramble
 
 
 def load_base(run: Run, recipe: Recipe, seed: int):
-    """Model and tokenizer that a recipe starts from; "scratch" makes both, the tokenizer from the training split."""
+    """Model and tokenizer that a recipe starts from; "nano" is the base that ships with the package, "scratch" makes both anew."""
     if recipe.base == "scratch":
         rows = run.read("dataset/train.jsonl")
         rows += [made_up_row(rng) for rng in [random.Random("tokenizer")] for _ in range(500)]
@@ -31,9 +31,10 @@ def load_base(run: Run, recipe: Recipe, seed: int):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    base = BASE if recipe.base == "nano" else recipe.base
     dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
-    tokenizer = AutoTokenizer.from_pretrained(recipe.base)
-    model = AutoModelForCausalLM.from_pretrained(recipe.base, dtype=dtype, use_safetensors=True, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, use_safetensors=True, trust_remote_code=False)
     return model, tokenizer
 
 
@@ -67,7 +68,7 @@ def train(run: Run, recipe: Recipe, name: str | None = None, seed: int | None = 
     model, tokenizer = load_base(run, recipe, seed)
     data, left_out = _data(run, recipe, tokenizer, seed)
     work = run.path / ".checkpoints" / f"{name}-{stage.key}"
-    trainer = _trainer(model, tokenizer, data, recipe, seed, work, on_log)
+    trainer = make_trainer(model, tokenizer, data, recipe, seed, work, on_log)
     checkpoints = sorted(work.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
     trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
     finished = trainer.model.merge_and_unload() if recipe.tuning == "lora" else trainer.model
@@ -103,7 +104,7 @@ def _in_order(rows: list[dict[str, Any]], recipe: Recipe, tokenizer, rng: random
     only within a few batches, and batches are shuffled again, so that a step sees all kinds of rows while little is spent on
     padding. Scrambled rows are drawn afresh in each epoch.
     """
-    size, near = recipe.batch_size, 8 * recipe.batch_size
+    size = recipe.batch_size
     ordered = encode_rows(tokenizer, [made_up_row(rng) for _ in range(recipe.made_up_rows)], recipe)[0]
     made_up = len(ordered)
     epochs = max(recipe.epochs, recipe.fewest_rows / len(rows))
@@ -113,19 +114,29 @@ def _in_order(rows: list[dict[str, Any]], recipe: Recipe, tokenizer, rng: random
             break
         epoch = [scramble(row, rng) if rng.random() < recipe.scramble else row for row in rows]
         encoded = encode_rows(tokenizer, epoch, recipe)[0]
-        rng.shuffle(encoded)
-        batches = []
-        for start in range(0, len(encoded), near):
-            alike = sorted(encoded[start:start + near], key=lambda e: len(e["input_ids"]))
-            batches += [alike[i:i + size] for i in range(0, len(alike), size)]
-        short = [batch for batch in batches if len(batch) < size]
-        batches = [batch for batch in batches if len(batch) == size]
-        rng.shuffle(batches)
-        ordered += [row for batch in batches + short for row in batch]
+        ordered += in_similar_lengths(encoded, size, rng)
     return ordered[: made_up + round(epochs * len(rows))]
 
 
-def _trainer(model, tokenizer, data: Mapping[str, Any], recipe: Recipe, seed: int, work: Path, on_log):
+def in_similar_lengths(encoded: list[dict[str, list[int]]], size: int, rng: random.Random) -> list[dict[str, list[int]]]:
+    """Encoded rows shuffled, and gathered into batches of similar length.
+
+    Lengths are sorted only within a few batches, and batches are shuffled again, so that a step sees all kinds of rows while
+    little is spent on padding.
+    """
+    near = 8 * size
+    rng.shuffle(encoded)
+    batches = []
+    for start in range(0, len(encoded), near):
+        alike = sorted(encoded[start:start + near], key=lambda e: len(e["input_ids"]))
+        batches += [alike[i:i + size] for i in range(0, len(alike), size)]
+    short = [batch for batch in batches if len(batch) < size]
+    batches = [batch for batch in batches if len(batch) == size]
+    rng.shuffle(batches)
+    return [row for batch in batches + short for row in batch]
+
+
+def make_trainer(model, tokenizer, data: Mapping[str, Any], recipe: Recipe, seed: int, work: Path, on_log):
     import torch
     from transformers import PrinterCallback, TrainerCallback
     from trl import SFTConfig
