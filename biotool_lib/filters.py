@@ -116,7 +116,7 @@ def _parts(query: str) -> list[str]:
     quoted = re.findall(r'"([^"]+)"', query)
     rest = re.sub(r'"[^"]+"', " ", query)
     rest = re.sub(r"\b\w+:", " ", rest)
-    plain = [w for w in re.split(r"[\s()\[\]]+", rest) if w and w not in ("AND", "OR", "NOT", "TO", "true", "false", "*")]
+    plain = [w for w in re.split(r"[\s()\[\]|]+", rest) if w and w not in ("AND", "OR", "NOT", "TO", "true", "false", "*")]
     return quoted + plain
 
 
