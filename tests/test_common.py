@@ -24,7 +24,7 @@ CALL = {"name": "lookup_by_id", "arguments": {"id": "ENSG1"}}
     ("<function=lookup_by_id>\n<parameter=id>\nENSG1\n</parameter>\n</function>", "qwen_xml"),
     ('Action: lookup_by_id\nAction Input: {\n  "id": "ENSG1"\n}', "react"),
     ({"tool_calls": [{"function": {"name": "lookup_by_id", "arguments": '{"id": "ENSG1"}'}}]}, "openai"),
-    ('{"name": "lookup_by_id", "parameters": {"id": "ENSG1"}}', "json"),
+    ('{"name": "lookup_by_id", "parameters": {"id": "ENSG1"}}', "llama"),
     ('Here:\n```json\n{"name": "lookup_by_id", "arguments": {"id": "ENSG1"}}\n```', "fenced"),
     ('I call {"name": "lookup_by_id", "arguments": {"id": "ENSG1"}} now.', "embedded"),
 ])
