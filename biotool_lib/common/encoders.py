@@ -103,12 +103,12 @@ def _word_ngrams(words: Sequence[str]):
 
     plain = [i for i, word in enumerate(words) if word.isascii()]
     letters = np.frombuffer("".join(f" {words[i]} " for i in plain).encode("ascii"), dtype=np.uint8).astype(np.uint32)
-    owner = np.repeat(np.array(plain, dtype=np.int64), [len(words[i]) + 2 for i in plain])
+    owner: np.ndarray = np.repeat(np.array(plain, dtype=np.int64), [len(words[i]) + 2 for i in plain])
     rows, columns = [], []
     for n in range(3, 6):
         if len(letters) >= n:
             inside = owner[: len(owner) - n + 1] == owner[n - 1:]
-            signed = _murmur([letters[k : len(letters) - n + 1 + k][inside] for k in range(n)]).view(np.int32).astype(np.int64)
+            signed: np.ndarray = _murmur([letters[k : len(letters) - n + 1 + k][inside] for k in range(n)]).view(np.int32).astype(np.int64)
             rows.append(owner[: len(owner) - n + 1][inside])
             columns.append(np.abs(signed) % PLACES)
     at = (np.concatenate(rows), np.concatenate(columns)) if rows else ([], [])

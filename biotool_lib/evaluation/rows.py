@@ -63,8 +63,8 @@ def score_all(predictions: Mapping[str, Iterable[Any]], gold: Gold, places: Sequ
             elif row["api_success"] is not None and row["scorable"]:
                 can = agreement(parts[i], parts[i])  # 1, or None where there is nothing to agree on
                 row |= {metric: None if value is None else float(row["exact_match"]) for metric, value in can.items()}
-            exact, name = literal[model][i]
-            said = None if name is None else texts[i] if name == names[i] else texts_of[name] or answers[name].get("body")
+            exact, asked = literal[model][i]
+            said = None if asked is None else texts[i] if asked == names[i] else texts_of[asked] or answers[asked].get("body")
             row |= _published(target, exact, said, texts[i])
             if row["published_api_success"] and not exact and said:
                 pairs.append(([row], "published_biotool_score", said, texts[i]))
