@@ -18,8 +18,10 @@ from ..common.encoders import DEFAULT, check_encoder, weights
 from ..common.runner import Run, write_atomically
 from ..gateway import Client
 from .answers import TRANSIENT, Answers, answer, answer_of, drift, execute, known_answers, response_text
+from .baselines import arms, hosted, in_context, menu_curve, menu_of
 from .compare import ERRORS, Parts, agreement, identifiers, settle
 from .distance import DISTANCES, HEADLINE, place, read_split, trained_on
+from .inverse import grammar
 from .rows import score_all
 from .tables import (
     METRICS,
@@ -46,9 +48,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "DISTANCES", "ERRORS", "HEADLINE", "METRICS", "MORE", "PUBLISHED", "Parts", "Scores", "agreement", "breakdown", "by_function", "compare_models",
-    "confusion", "distance_table", "drift", "error_table", "evaluate", "forms", "identifiers", "menu_of", "no_call_table", "published_gap",
-    "read_rows", "read_split", "response_text", "score", "score_table", "seed_table", "settle", "tabulate",
+    "DISTANCES", "ERRORS", "HEADLINE", "METRICS", "MORE", "PUBLISHED", "Parts", "Scores", "agreement", "arms", "breakdown", "by_function",
+    "compare_models", "confusion", "distance_table", "drift", "error_table", "evaluate", "forms", "grammar", "hosted", "identifiers", "in_context",
+    "menu_curve", "menu_of", "no_call_table", "published_gap", "read_rows", "read_split", "response_text", "score", "score_table", "seed_table", "settle", "tabulate",
 ]
 
 
@@ -129,11 +131,3 @@ def evaluate(run: Run, models: list[str], split: str = "test", encoder: str = DE
         stage.finish(sum(map(len, frames.values())), executed=executed[0])
     return score_table(run, models, split)
 
-
-def menu_of(run: Run, model: str) -> str | int | None:
-    """The menu of tools that stood in a model's prompts, from the stamp of its predictions or its recipe; None for one without a prompt."""
-    stamp = run.manifest["stages"].get(f"predict/{model}", {})
-    if "menu" in stamp:
-        return stamp["menu"]
-    recipe = run.path / "models" / model / "recipe.json"
-    return json.loads(recipe.read_text(encoding="utf-8"))["menu"] if recipe.is_file() else None

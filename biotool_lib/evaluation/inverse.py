@@ -57,6 +57,7 @@ class InverseGrammar:
 
     def read(self, question: str) -> dict[str, Any] | None:
         """The call that the most particular fitting phrasing says, or None."""
+        bodies: list[tuple[str, dict[str, Any]]]
         options: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {}
         for phrasing in self.phrasings:
             if phrasing.fixed not in question:
