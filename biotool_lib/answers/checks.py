@@ -13,7 +13,7 @@ from .reader import candidates
 
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _FIGURE = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w])")
-_IDENTIFIER = re.compile(r"(?<!\w)(?=[\w:\-]*[A-Za-z])(?=[\w:\-]*\d)\w[\w:\-]*(?:\.\d+)?")
+_IDENTIFIER = re.compile(r"(?<![\w.])(?!\d+e[-+]?\d+\b)(?=[\w:\-]*[A-Za-z])(?=[\w:\-]*\d)\w[\w:\-]*(?:\.\d+)?")
 _YES, _NO = ("true", "yes"), ("false", "no")
 
 
