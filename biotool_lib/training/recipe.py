@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class Recipe:
     gradient_checkpointing: bool = False
     checkpoint_every: int = 200
     fewest_rows: int = 0
+    share: float = 1.0
+    no_call_rows: bool = True
     scramble: float = 0.0
     made_up_rows: int = 0
     max_steps: int = -1
@@ -70,3 +72,11 @@ def load_recipe(name: str | Path, **changes: Any) -> Recipe:
     if problems:
         raise InvalidParameter(f"recipe {path.stem}", problems)
     return Recipe(**values)
+
+
+def in_context(recipe: Recipe, size: int | str) -> Recipe:
+    """The recipe for asking an untrained model that sees `size` compact schemas in its prompt: 1 is the right function's alone.
+
+    Example: `in_context(load_recipe("laptop"), 8).menu`
+    """
+    return replace(recipe, menu="compact", menu_size=size, max_length=max(recipe.max_length, 2048))

@@ -52,6 +52,14 @@ def _schema(name: str, compact: bool) -> dict[str, Any]:
     return tools()[name].json_schema(compact=compact)
 
 
+def chosen(rows: Sequence[Mapping[str, Any]], recipe: Recipe, seed: int) -> list[Mapping[str, Any]]:
+    """The rows of the training split that a recipe uses: a share of the calls, drawn by seed, with or without rows that call nothing."""
+    groups = sorted({row["group"] for row in rows})
+    random.Random(f"share:{seed}").shuffle(groups)
+    kept = set(groups[: round(recipe.share * len(groups))])
+    return [row for row in rows if row["group"] in kept and (recipe.no_call_rows or row["call"] is not None)]
+
+
 def encode_rows(tokenizer, rows: Sequence[Mapping[str, Any]], recipe: Recipe) -> tuple[list[dict[str, list[int]]], list[str]]:
     """Token ids and labels of each row that fits the recipe's length, and the ids of those that do not."""
     fitting, left_out = [], []

@@ -17,7 +17,7 @@ from ..common.chat import render_call, render_prompt
 from ..common.runner import Run, Stage, write_atomically
 from ..nano import BASE, made_up_row, make_model, make_tokenizer
 from .recipe import Recipe
-from .rows import encode_rows, schemas, scramble
+from .rows import chosen, encode_rows, schemas, scramble
 
 
 def load_base(run: Run, recipe: Recipe, seed: int):
@@ -86,7 +86,7 @@ def train(run: Run, recipe: Recipe, name: str | None = None, seed: int | None = 
 def _data(run: Run, recipe: Recipe, tokenizer, seed: int) -> tuple[dict[str, Any], list[str]]:
     from datasets import Dataset
 
-    rows = run.read("dataset/train.jsonl")
+    rows = chosen(run.read("dataset/train.jsonl"), recipe, seed)
     fitting, left_out = encode_rows(tokenizer, rows, recipe)
     if not fitting:
         raise ValueError(f"no row of {run.path}/dataset/train.jsonl fits max_length = {recipe.max_length}: raise it")
