@@ -74,9 +74,9 @@ def load_recipe(name: str | Path, **changes: Any) -> Recipe:
     return Recipe(**values)
 
 
-def in_context(recipe: Recipe, size: int | str) -> Recipe:
+def with_menu(recipe: Recipe, size: int | str) -> Recipe:
     """The recipe for asking an untrained model that sees `size` compact schemas in its prompt: 1 is the right function's alone.
 
-    Example: `in_context(load_recipe("laptop"), 8).menu`
+    Example: `with_menu(load_recipe("laptop"), 8).menu`
     """
     return replace(recipe, menu="compact", menu_size=size, max_length=max(recipe.max_length, 2048))
