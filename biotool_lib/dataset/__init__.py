@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import tools
-from ..common.review import accepted
+from ..common.review import accepted, fixed_questions
 from ..common.runner import Run, write_atomically
 from .formats import export, hf_messages, provenance, push_to_hub, read_messages, read_parquet, read_sharegpt, sharegpt, write_card
 from .menus import MENU, MENUS, menu, menu_table, rank, retriever_recall, with_menus
@@ -90,7 +90,8 @@ def leakage(run: Run) -> pd.DataFrame:
 
 def _rows(run: Run) -> list[dict[str, Any]]:
     calls = {call["id"]: call for call in run.read("calls.jsonl")}
-    keep = accepted(run.read("verdicts.jsonl"))
+    verdicts = run.read("verdicts.jsonl")
+    keep, fixed = accepted(verdicts), fixed_questions(verdicts)
     names = sorted({call["name"] for call in calls.values()})
     rows = []
     for question in run.read("questions.jsonl"):
@@ -99,7 +100,7 @@ def _rows(run: Run) -> list[dict[str, Any]]:
         call = calls[question["call_id"]]
         tool = tools()[call["name"]]
         rows.append({
-            "id": question["id"], "group": call["id"], "question": question["question"],
+            "id": question["id"], "group": call["id"], "question": fixed.get(question["id"], question["question"]),
             "call": {"name": call["name"], "arguments": call["arguments"]}, "kind": "call",
             "observation": call["observation"]["summary"], "answer_path": question["answer_path"],
             "answer_value": question["answer_value"], "database": tool.database, "function": tool.name,
