@@ -74,7 +74,7 @@ class Preference(KeyForm):
         self.by = ""
         if name.strip():
             self.book.refresh()
-            self.by = self.book.reviewer(name)
+            self.by, self.at = self.book.reviewer(name), -1  # so that the first one not seen comes next
             self.tasks = tasks(self.items, self.by, self.seed)
             self._next(f"Welcome, {self.by}. {len(self.tasks) - len(self._open())} of {len(self.tasks)} pairs are decided.")
         else:

@@ -89,7 +89,7 @@ class Reviewer(KeyForm):
         self.by = ""
         if name.strip():
             self.book.refresh()
-            self.by = self.book.reviewer(name)
+            self.by, self.at = self.book.reviewer(name), -1  # so that the first one not seen comes next
             done = len(self.rows) - len(self._unseen())
             self._next(f"Welcome{' back' if done else ''}, {self.by}. You have seen {done} of {len(self.rows)} rows.")
         else:
