@@ -7,8 +7,10 @@ drawn anew for every rater and task, and is written into the record.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,3 +143,32 @@ def left_share(records: Sequence[Mapping[str, Any]], level: float = 0.95) -> Row
     """How often the left answer won where one did: far from one half, raters go by the place. Returns {value, n, low, high}."""
     won = [r for r in records if r["winner"] != TIE]
     return dict(bootstrap([float(r["winner"] == r["left"]) for r in won], [r["item"] for r in won], level=level))
+
+
+TWO_WAYS = ("value with its place", "bare value")
+
+
+def two_ways_of_saying(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Items for trying the form without any model: the answer on record of each row, bare and with its place in the response."""
+    items = []
+    for row in rows:
+        value = row["answer_value"] if isinstance(row["answer_value"], str) else dumps(row["answer_value"])
+        placed = f"{value}\n\nfrom {row['call']['name']}, at {row['answer_path']}"
+        items.append({"id": row["id"], "question": row["question"], "answers": dict(zip(TWO_WAYS, (placed, value), strict=True))})
+    return items
+
+
+def rehearsal(raters: Mapping[str, float], items: int, seed: int = 0) -> list[Row]:
+    """Made-up judgements for trying the arithmetic: each rater prefers `first` to `second` with the given probability.
+
+    Nobody's opinion: they are written to a folder that is thrown away. Example: `rehearsal({"rater A": 0.8}, items=20)`
+    """
+    made = [{"id": str(n), "question": "?", "answers": {"first": "1", "second": "2"}} for n in range(items)]
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        book = PreferenceBook(Path(folder, "made_up.jsonl"))
+        for name, share in raters.items():
+            for task in tasks(made, name, seed):
+                better = "first" if rng.random() < share else "second"
+                book.prefer(task, "left" if task["left"] == better else "right", by=name, reason="made up")
+    return book.records

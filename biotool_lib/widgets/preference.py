@@ -117,8 +117,8 @@ class Preference(KeyForm):
                                 f"<table style='width:100%;table-layout:fixed'><tr>{cells}</tr></table>")
         else:
             self.place.value = "<p><b>You have decided on every pair.</b> <code>u</code> takes back your last choice.</p>"
-        self.agreement.value = agreement_html(raters_agreement(self.book.on(self.items)).to_dict("records"))
         self.shown_now()
+        self.agreement.value = agreement_html(raters_agreement(self.book.on(self.items)).to_dict("records"))
 
 
 def preference_table(items: Sequence[Mapping[str, Any]], book: PreferenceBook) -> pd.DataFrame:

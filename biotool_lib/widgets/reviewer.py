@@ -151,9 +151,9 @@ class Reviewer(KeyForm):
             self.place.value = row_html(self.rows[self.at], self.at + 1, len(self.rows))
         else:
             self.place.value = "<p><b>You have seen every row.</b> <code>u</code> takes back your last verdict, <code>x</code> exports.</p>"
+        self.shown_now()
         table = reviewers_agreement(self.book, self.rows)
         self.agreement.value = agreement_html(table.to_dict("records"))
-        self.shown_now()
 
 
 def row_html(row: dict[str, Any], number: int, many: int) -> str:
