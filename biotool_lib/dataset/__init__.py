@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..calls.authored import WRITER
 from ..calls.strata import MOST_TECHNICAL
 from ..catalogue import tools
-from ..common.review import accepted
+from ..common.review import accepted, fixed_questions
 from ..common.runner import Run, write_atomically
 from ..errors import InvalidParameter, Problem, did_you_mean
 from .formats import export, hf_messages, provenance, push_to_hub, read_messages, read_parquet, read_sharegpt, sharegpt, write_card
@@ -110,7 +110,8 @@ def leakage(run: Run) -> pd.DataFrame:
 def _rows(run: Run) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The kept questions as typed rows: those to be split, and the authored ones."""
     calls = {call["id"]: call for call in run.read("calls.jsonl")}
-    keep = accepted(run.read("verdicts.jsonl"))
+    verdicts = run.read("verdicts.jsonl")
+    keep, fixed = accepted(verdicts), fixed_questions(verdicts)
     names = sorted({call["name"] for call in calls.values()})
     rows: list[dict[str, Any]] = []
     written: list[dict[str, Any]] = []
@@ -120,7 +121,7 @@ def _rows(run: Run) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             continue
         tool = tools()[call["name"]]
         (written if call["authored"] else rows).append({
-            "id": question["id"], "group": call["id"], "question": question["question"],
+            "id": question["id"], "group": call["id"], "question": fixed.get(question["id"], question["question"]),
             "call": {"name": call["name"], "arguments": call["arguments"]}, "kind": "call",
             "observation": call["observation"]["summary"], "answer_path": question["answer_path"],
             "answer_value": question["answer_value"], "database": tool.database, "function": tool.name,
