@@ -149,13 +149,13 @@ def test_the_commands_predict_and_score(small, tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory, rows):
-    """A model of random weights with a chat template, and room for 400 tokens."""
+    """A model of random weights with a chat template, and room for 2,000 tokens."""
     from biotool_lib.nano import make_model, make_tokenizer
 
     folder = tmp_path_factory.mktemp("tiny") / "tiny"
     tokenizer = make_tokenizer([row["question"] for row in rows], 400)
     shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 16,
-             "max_position_embeddings": 400, "tie_word_embeddings": True}
+             "max_position_embeddings": 2000, "tie_word_embeddings": True}
     tokenizer.save_pretrained(folder)
     make_model(shape, tokenizer).save_pretrained(folder)
     return folder
@@ -174,7 +174,7 @@ def test_examples_and_menus_stand_in_the_prompt_and_what_does_not_fit_is_not_run
     shots = baselines.nearest(small.read("dataset/train.jsonl"), [row], 2)[0]
     assert all(part in said for part in (row["question"], shots[0]["question"], shots[1]["question"])) and said.index(shots[1]["question"]) < said.index(row["question"])
     long = evaluation.in_context(small, tiny, shots=2, menu="all", max_new_tokens=4)
-    assert (long["form"] == "not_run").all() and len(prompts) == 8 and long["why"].str.contains("396 fit").all()
+    assert (long["form"] == "not_run").all() and len(prompts) == 8 and long["why"].str.contains("1996 fit").all()
     assert set(long["menu_size"]) == {len(bt.tools())}
 
 

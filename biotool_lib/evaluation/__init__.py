@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 __all__ = [
     "DISTANCES", "ERRORS", "HEADLINE", "METRICS", "MORE", "PUBLISHED", "Parts", "Scores", "agreement", "arms", "breakdown", "by_function",
     "compare_models", "confusion", "distance_table", "drift", "error_table", "evaluate", "forms", "grammar", "hosted", "identifiers", "in_context",
-    "menu_curve", "menu_of", "no_call_table", "published_gap", "read_rows", "read_split", "response_text", "score", "score_table", "seed_table", "settle", "tabulate",
+    "menu_curve", "menu_of", "no_call_table", "published_gap", "read_rows", "read_split", "response_text", "score", "score_table", "seed_table",
+    "settle", "tabulate",
 ]
 
 

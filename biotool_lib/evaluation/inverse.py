@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ..calls.strata import settle
 from ..catalogue import InvalidArguments, Tool, canonical, tools
 from ..common.chat import render_call
 from ..common.runner import Run
 from ..generation import prediction
 from ..questions.grammar import _pattern as slot_pattern
-from ..questions.grammar import phrasebook
+from ..questions.grammar import family, phrasebook, technical
 from ..questions.lexicon import literal, species_words, taxon_words
 from .distance import read_split
 
@@ -50,7 +51,7 @@ class InverseGrammar:
         known = {(row["function"], (row.get("phrasing") or "/").split("/", 1)[1]) for row in rows}
         self.phrasings = [
             _phrasing(function, phrasing) for function, entry in phrasebook().items() for phrasing in entry["phrasings"]
-            if (function, phrasing["family"]) in known
+            if (function, family(phrasing)) in known
         ]
         self.phrasings.sort(key=lambda phrasing: -phrasing.weight)  # the more particular first
         self._quoted = _learn_quotes(rows, self.phrasings)
@@ -88,7 +89,7 @@ class InverseGrammar:
             if pattern is not None:
                 counts = {slot: self._quoted[tool.name, str(pattern), slot, " " in value] for slot, value in values.items()}
                 written = {slot: f'"{value}"' if counts[slot] > 0 else value for slot, value in values.items()}
-                arguments[name] = str(pattern).format_map(written) if _SLOT.search(str(pattern)) else pattern
+                arguments[name] = settle(str(pattern).format_map(written)) if _SLOT.search(str(pattern)) else pattern
         try:
             return canonical(tool.name, {**options, **arguments})
         except (InvalidArguments, KeyError):
@@ -190,7 +191,9 @@ def _clause(function: str, text: str) -> Iterable[dict[str, Any]]:
 def _clauses(function: str) -> Sequence[tuple[str, Any, str]]:
     """Every way of saying an optional argument as (name, value or None where a slot says it, clause); fixed values first."""
     found = []
-    for name, listed in (phrasebook()[function].get("options") or {}).items():
+    own = phrasebook()[function].get("options") or {}
+    shared = {name: listed for name, listed in technical().items() if name in tools()[function].parameters}
+    for name, listed in {**shared, **own}.items():
         for value, said in listed.items() if isinstance(listed, Mapping) else [("*", listed)]:
             found += [(name, None if value == "*" else value, clause) for clause in ([said] if isinstance(said, str) else said)]
     return sorted(found, key=lambda clause: (clause[1] is None, clause[0], clause[2]))
