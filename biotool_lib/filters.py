@@ -18,14 +18,17 @@ from .common.runner import Run, track
 from .errors import InvalidParameter, Problem
 from .gateway import Client, Observation
 from .questions.grammar import look_up
-from .questions.lexicon import literal, words
+from .questions.lexicon import literal
+from .questions.recover import fold, unrecoverable
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .judges import ChatJudge
 
+RULES = "rules-v2"  # the name of the rule-based judge; another number where it judges otherwise
 FEWEST_WORDS, MOST_WORDS = 5, 120
+_BLANK: tuple[Any, ...] = (None, "", [], {})
 _NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
 
 
@@ -36,6 +39,8 @@ def execution(question: Mapping[str, Any], call: Mapping[str, Any], seen: Observ
     if not informative(seen.summary):
         return False, "the response holds no value"
     value = look_up(seen.summary, question["answer_path"])
+    if value in _BLANK:
+        return False, f"the response has nothing at {question['answer_path']}"
     if value != question["answer_value"]:
         return False, f"{question['answer_path']} is {value!r} now"
     return True, "same body" if digest(seen.data) == call["observation"]["sha256"] else "same answer, changed body"
@@ -64,60 +69,9 @@ def judge(question: Mapping[str, Any], call: Mapping[str, Any]) -> tuple[bool, s
     answer = question["answer_value"]
     if isinstance(answer, str) and len(answer) > 3 and answer.lower() in text.lower() and not _given(answer, call):
         return False, "holds its own answer"
-    if look_up(call["observation"]["summary"], question["answer_path"]) != answer:
+    if answer in _BLANK or look_up(call["observation"]["summary"], question["answer_path"]) != answer:
         return False, "the response does not hold the answer"
     return True, "states every argument; the response answers it"
-
-
-def unrecoverable(text: str, call: Mapping[str, Any], family: str | None = None) -> list[str]:
-    """Arguments of a call whose value the question does not say, neither literally nor in listed words.
-
-    A composed value (a search query) is said when every part of it is; an option is said by one of its clauses.
-    """
-    tool, folded = tools()[call["name"]], _fold(text)
-    options = _options(call["name"])
-    missing = []
-    for name, value in call["arguments"].items():
-        said = any(_fold(word) in folded for word in words(tool, name, value))
-        said = said or any(_fold(clause) in folded for clause in options(name, value))
-        if not said and isinstance(value, str | list):
-            parts = _parts(literal(value))
-            said = bool(parts) and all(any(_fold(w) in folded for w in (part, *_organism(part))) for part in parts)
-        if not said:
-            missing.append(name)
-    return missing
-
-
-def _organism(part: str) -> tuple[str, ...]:
-    from .questions.lexicon import taxon_words
-
-    return taxon_words().get(part, ())
-
-
-def _options(function: str):
-    from .questions.grammar import _clauses, phrasebook
-
-    options = phrasebook().get(function, {}).get("options") or {}
-
-    def said(name: str, value: Any) -> list[str]:
-        return [clause.replace("{" + name + "}", literal(value)) for clause in _clauses(options, name, value) or []]
-
-    return said
-
-
-def _fold(text: str) -> str:
-    return " ".join(re.sub(r"[\s\"'_,]+", " ", text.lower()).split())
-
-
-def _parts(query: str) -> list[str]:
-    """The values inside a search query: what stands in quotes, behind a field, or before an Entrez tag."""
-    query = re.sub(r"\[[^\]]*\b(?:TO)\b[^\]]*\]", lambda m: m[0].strip("[]").replace(" TO ", " "), query)
-    query = re.sub(r"\[[A-Za-z /]+\]", " ", query)
-    quoted = re.findall(r'"([^"]+)"', query)
-    rest = re.sub(r'"[^"]+"', " ", query)
-    rest = re.sub(r"\b\w+:", " ", rest)
-    plain = [w for w in re.split(r"[\s()\[\]|]+", rest) if w and w not in ("AND", "OR", "NOT", "TO", "true", "false", "*")]
-    return quoted + plain
 
 
 def _given(answer: str, call: Mapping[str, Any]) -> bool:
@@ -149,7 +103,7 @@ def apply_filters(run: Run, client: Client | None = None, judges: Sequence[ChatJ
         calls = {call["id"]: call for call in run.read("calls.jsonl")}
         written = [{**question, "call": calls[question["call_id"]]} for question in run.read("questions.jsonl")]
         questions = people.corrected(written)  # a person's correction is read by every filter, like any other question
-        rows, texts = [], Counter(_fold(q["question"]) for q in questions)
+        rows, texts = [], Counter(fold(q["question"]) for q in questions)
         again: dict[str, Observation] = {}
         sound = []
         for question in track(questions, "filters"):
@@ -160,9 +114,9 @@ def apply_filters(run: Run, client: Client | None = None, judges: Sequence[ChatJ
             rows.append(verdict(question["id"], "execution", accept, reason, run.manifest["backend"]))
             if accept:
                 accept, reason = judge(question, call)
-                if accept and texts[_fold(question["question"])] > 1:
+                if accept and texts[fold(question["question"])] > 1:
                     accept, reason = False, "the same words ask for another call, too"
-                rows.append(verdict(question["id"], "judge", accept, reason, "rules-v1"))
+                rows.append(verdict(question["id"], "judge", accept, reason, RULES))
             if accept:
                 sound.append(question)
         facts: dict[str, Any] = {}

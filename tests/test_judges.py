@@ -191,11 +191,11 @@ def test_each_judge_has_its_sensitivity_by_fault_and_the_set_stays_out_of_the_da
     cases = cal.plant(*(planted.read(f"{name}.jsonl") for name in ("calls", "questions", "verdicts")), per_fault=8)
     answers = {(c["question"]["question"], c["call"]["id"]): c["fault"] for c in cases}
     table = cal.calibrate(planted, [Reader()], per_fault=8).set_index(["judge", "fault"])
-    assert set(table.index) == {(by, fault) for by in ("execution", "rules-v1", "reader") for fault in (*cal.FAULTS, cal.UNTOUCHED)} and (table["n"] == 8).all()
+    assert set(table.index) == {(by, fault) for by in ("execution", "rules-v2", "reader") for fault in (*cal.FAULTS, cal.UNTOUCHED)} and (table["n"] == 8).all()
     reader = table.loc["reader"]
     assert reader["value"].to_dict() == {"wrong_call": 0, "wrong_entity": 1, "wrong_response": 1, "unanswerable": 1, "untouched": 0}
     assert reader["metric"].to_dict() == {**dict.fromkeys(cal.FAULTS, "sensitivity"), "untouched": "false_reject"}
-    rules = table.loc["rules-v1"]
+    rules = table.loc["rules-v2"]
     assert rules.loc["wrong_entity", "value"] == 1 and rules.loc["untouched", "value"] == 0 and rules.loc["wrong_response", "value"] == 0
     executed = table.loc["execution"]["value"].to_dict()  # it looks at the answer, not at the words
     assert executed == {"wrong_call": 0, "wrong_entity": 0, "wrong_response": 1, "unanswerable": 0, "untouched": 0}
@@ -225,7 +225,7 @@ def test_the_commands_judge_and_calibrate(run, server, monkeypatch, capsys):
     assert "named twice" in capsys.readouterr().err
     assert cal.main(["--run", str(run.path), "--per-fault", "3", "--base-url", server.url, "--judge", "one"]) == 0
     shown = capsys.readouterr().out
-    assert "rules-v1" in shown and "one/call_first-v1-" in shown and "false_reject" in shown and judges.PROMPTS.is_dir()
+    assert "rules-v2" in shown and "one/call_first-v1-" in shown and "false_reject" in shown and judges.PROMPTS.is_dir()
     assert cal.main(["--run", str(run.path / "none")]) == 2
     with pytest.raises(SystemExit) as left:
         cal.main(["--help"])

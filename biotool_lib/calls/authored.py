@@ -19,7 +19,9 @@ WRITER = "authored"
 
 
 def read(path: Path | None = None) -> list[dict[str, Any]]:
-    """The rows of the file as {id, name, arguments (canonical), asker, question}; none where there is no file.
+    """The rows of the file as {id, name, arguments (canonical), asker, question, answer_path}; none where there is no file.
+
+    `answer_path` is blank, for the response as a whole, where the file has no such column.
 
     Raises InvalidParameter for a row that lacks a column, repeats an id or has a call that the catalogue refuses.
     """
@@ -41,7 +43,8 @@ def read(path: Path | None = None) -> list[dict[str, Any]]:
         except (ValueError, KeyError, TypeError, InvalidArguments) as wrong:
             problems.append(Problem(f"line {number}", line["arguments"], str(wrong)))
             continue
-        rows.append({"id": line["id"], **call, "asker": line["asker"], "question": " ".join(line["question"].split())})
+        rows.append({"id": line["id"], **call, "asker": line["asker"], "question": " ".join(line["question"].split()),
+                     "answer_path": (line.get("answer_path") or "").strip()})
     twice = [name for name, count in Counter(row["id"] for row in rows).items() if count > 1]
     problems += [Problem("id", name, "stands twice: each question needs its own") for name in twice]
     if problems:
@@ -50,10 +53,11 @@ def read(path: Path | None = None) -> list[dict[str, Any]]:
 
 
 def questions(calls: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The authored questions of executed calls, as they stand in questions.jsonl; the answer is the response as a whole.
+    """The authored questions of executed calls, as they stand in questions.jsonl.
 
     Who asks stands as the family. Questions of a call that was not answered are left out.
     """
+    from ..questions.grammar import look_up
     from . import call_id
 
     answered = {call["id"]: call for call in calls if call.get("authored") and call["outcome"] == "ok"}
@@ -63,8 +67,8 @@ def questions(calls: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if call is not None:
             found.append({
                 "id": f"authored-{row['id']}", "call_id": call["id"], "writer": WRITER, "style": WRITER, "stratum": stratum(call),
-                "held_out": False, "question": row["question"], "family": row["asker"], "answer_path": "",
-                "answer_value": call["observation"]["summary"],
+                "held_out": False, "question": row["question"], "family": row["asker"], "answer_path": row["answer_path"],
+                "answer_value": look_up(call["observation"]["summary"], row["answer_path"]),
             })
     return found
 

@@ -50,7 +50,7 @@ class Judge(Protocol):
 class RuleJudge:
     """The rules of `filters.judge` behind the interface of the judges. Example: `RuleJudge().judge(question, call)`"""
 
-    by, workers = "rules-v1", 1
+    by, workers = "rules-v2", 1
 
     def judge(self, question: Mapping[str, Any], call: Mapping[str, Any]) -> tuple[bool, str]:
         """Whether to accept, and why."""

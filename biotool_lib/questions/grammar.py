@@ -41,9 +41,11 @@ def write(call: Mapping[str, Any], style: str, seed: int = 0, among: Sequence[Fi
     `among` are the phrasings to choose from, by default all that fit; `without` is a question whose phrasing is taken only if there is
     no other. Example: `write(call, "plain")`
     """
-    fitting = preferred(fits(call) if among is None else among, style)
+    among = fits(call) if among is None else among
+    fitting = preferred(among, style)
     if without is not None:
-        fitting = [fit for fit in fitting if fit[0]["text"] != without["text"]] or fitting
+        other = [fit for fit in among if fit[0]["text"] != without["text"]]
+        fitting = preferred(other, style) or fitting
     if not fitting:
         return None
     rng = random.Random(f"{seed}:{call['id']}:{style}")
