@@ -19,8 +19,9 @@ from ..filters import informative
 from ..gateway import Client
 from ..questions.grammar import look_up
 from ..questions.lexicon import literal
+from ..training.recipe import Recipe
 from .checks import equal, present
-from .planners import Planner, Row, Step, fill_in, templates
+from .planners import Decomposed, GoldPlanner, ModelCaller, OneStep, Planner, Row, Step, fill_in, templates
 from .reader import Reader
 
 if TYPE_CHECKING:
@@ -151,25 +152,37 @@ def run_chains(questions: Sequence[str], planner: Planner, client: Client, limit
     return [(steps, ended.get(i, "limit")) for i, steps in enumerate(history)]
 
 
-def solve_chains(run: Run, planners: Mapping[str, Callable[[], Planner]], client: Client | None = None, limit: int = STEP_LIMIT,
-                 reader: Reader | None = None) -> pd.DataFrame:
+def default_planners(run: Run, recipe: Recipe, model: str | None = None) -> dict[str, Callable[[], Planner]]:
+    """What the book compares: gold calls; the trained model with the whole question, and with one step's question at a time, slots filled
+    from the declared path or by the reader. Nothing is loaded before it is needed. Example: `default_planners(run, load_recipe("laptop"))`
+    """
+    chains, name = run.read(FILE), model or recipe.name
+    caller = ModelCaller(run.path / "models" / name, recipe)
+    return {
+        "gold": lambda: GoldPlanner(chains), "whole": lambda: OneStep(name, caller), "steps": lambda: Decomposed(name, caller, chains),
+        "steps, read": lambda: Decomposed(name, caller, chains, Reader.load(run)),
+    }
+
+
+def solve_chains(run: Run, planners: Mapping[str, Callable[[], Planner]], reads: Sequence[str] = (), client: Client | None = None,
+                 limit: int = STEP_LIMIT, progress: bool | None = None) -> pd.DataFrame:
     """Every chain of the run through the loop with every planner; writes answers/chains.jsonl and returns `chain_table`.
 
-    The answer is what `reader-v1` reads from the last response. `planners` maps names to functions that make them, which are called only
-    where the work is not done. Example: `solve_chains(run, {"gold": lambda: GoldPlanner(run.read("chains.jsonl"))})`
+    The answer is what `reader-v1` reads from the last response. `planners` are functions that make one, called only where the work is not
+    done; `reads` names the artefacts that they depend on. Example: `solve_chains(run, default_planners(run, recipe), ["models/laptop"])`
     """
     written = "answers/chains.jsonl"
-    models = [f"models/{path.name}" for path in sorted(run.path.glob("models/*")) if path.name in planners or f"{path.name} by step" in planners]
-    stage = run.stage("solve_chains", reads=[FILE, "dataset/train.jsonl", *models], writes=[written], settings={"planners": list(planners), "limit": limit})
+    stage = run.stage("solve_chains", reads=[FILE, "dataset/train.jsonl", *reads], writes=[written],
+                      settings={"planners": list(planners), "limit": limit})
     if not stage.done:
-        chains, service, reads = run.read(FILE), client or run_client(run), reader or Reader.load(run)
+        chains, service, reader = run.read(FILE), client or run_client(run), Reader.load(run)
         rows: list[Row] = []
-        for make in planners.values():
+        for make in track(list(planners.values()), "planners", progress):
             planner = make()
-            for chain, (steps, why) in zip(chains, run_chains([chain["question"] for chain in chains], planner, service, limit), strict=True):
-                rows.append(score_chain(chain, steps, why, planner, reads))
+            solved = run_chains([chain["question"] for chain in chains], planner, service, limit)
+            rows += [score_chain(chain, steps, why, planner, reader) for chain, (steps, why) in zip(chains, solved, strict=True)]
         run.write(written, rows)
-        stage.finish(len(rows))
+        stage.finish(len(rows), planners=sorted({row["planner"] for row in rows}))
     return chain_table(run)
 
 

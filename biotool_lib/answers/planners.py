@@ -167,7 +167,7 @@ class ChatPlanner:
     def propose(self, asked: Sequence[Asked]) -> list[Row | None]:
         """The model's next call for each chain; raises ChatFailed or BudgetSpent, which end the work."""
         menus = rank([question for question, _ in asked])
-        done = as_they_come(lambda i: (i, self._one(*asked[i], menus[i][: self.menu])), range(len(asked)), self.model.workers)
+        done = as_they_come(lambda i: (i, self._one(asked[i][0], asked[i][1], menus[i][: self.menu])), range(len(asked)), self.model.workers)
         return [call for _, call in sorted(done, key=lambda pair: pair[0])]
 
     def _one(self, question: str, history: Sequence[Step], menu: Sequence[str]) -> Row | None:
@@ -199,6 +199,7 @@ class ModelCaller:
         self._loaded: tuple[Any, Any] | None = None
 
     def __call__(self, questions: Sequence[str]) -> list[Row | None]:
+        """The model's call for each question, None where its text holds none."""
         todo = [question for question in dict.fromkeys(questions) if question not in self.known]
         if todo:
             model, tokenizer = self._load()

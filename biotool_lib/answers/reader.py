@@ -13,11 +13,13 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..common.runner import Run
+from ..common.stats import bootstrap
 from ..errors import InvalidParameter, Problem
 from ..questions.lexicon import literal
 
@@ -47,7 +49,8 @@ class Reader:
     """
 
     def __init__(self, weights: np.ndarray, bias: float) -> None:
-        self.weights, self.bias = weights.astype(np.float32), float(bias)
+        self.weights: np.ndarray = weights.astype(np.float32)
+        self.bias = float(bias)
 
     @classmethod
     def fit(cls, rows: Iterable[Mapping[str, Any]], seed: int = 0) -> Reader:
@@ -97,6 +100,15 @@ class Reader:
         best = int(np.argmax(scores))
         return Found(found[best][1], ".".join(found[best][0]), round(scores[best], 4))
 
+    def accuracy(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        """How often it finds the answer in the right response: {value, n, low, high}, by call. For choices, on the validation split."""
+        from .checks import equal
+
+        usable = [row for row in rows if row["observation"] is not None and row["answer_path"]]
+        hits = [found is not None and equal(found.value, row["answer_value"]) for row in usable
+                for found in [self.read(row["question"], row["observation"])]]
+        return bootstrap([float(hit) for hit in hits], [row["group"] for row in usable])
+
 
 def candidates(summary: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Paths and values that an answer may be: single values, lists, and small tables. Example: `list(candidates({"total": 3}))`"""
@@ -128,7 +140,7 @@ class _Question:
     @classmethod
     def of(cls, question: str) -> _Question:
         tokens = [stem(word) for word in _WORD.findall(_NAMES.sub(" ", question))]
-        pairs = [f"{a}_{b}" for a, b in zip(tokens, tokens[1:], strict=False)]
+        pairs = [f"{a}_{b}" for a, b in pairwise(tokens)]
         return cls(np.array([_digest(word) for word in dict.fromkeys([*tokens, *pairs])], dtype=np.uint64), frozenset(tokens), question.casefold())
 
 
