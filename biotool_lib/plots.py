@@ -86,7 +86,7 @@ def families(questions: pd.DataFrame, most: int = 25) -> Axes:
     counts = questions.groupby(["family", "style"]).size().unstack(fill_value=0)
     counts = counts.loc[counts.sum(axis=1).nlargest(most).index[::-1]]
     axes = _axes(7, 5.5)
-    counts.plot.barh(stacked=True, ax=axes, width=0.75, color=[COLOURS["ncbi"], COLOURS["ensembl"]])
+    counts.plot.barh(stacked=True, ax=axes, width=0.75, color=list(COLOURS.values()))
     axes.set(xlabel="questions", ylabel="")
     axes.legend(title=None, loc="lower right")
     return axes
