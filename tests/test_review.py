@@ -18,8 +18,20 @@ from sklearn.metrics import cohen_kappa_score
 import biotool_lib as bt
 from biotool_lib import dataset, filters
 from biotool_lib.common.review import BrokenRecord, ReviewBook, accepted, human_verified
-from biotool_lib.judges.people import draw, export_records, fix, records_table, reviewers_agreement, rows_for_review
-from biotool_lib.judges.preference import PreferenceBook, left_share, quality_gain, raters_agreement, tasks, win_rate, win_rates
+from biotool_lib.judges.calibration import missed
+from biotool_lib.judges.people import draw, export_records, fix, records_table, reviewers_agreement, rows_for_review, side_by_side
+from biotool_lib.judges.preference import (
+    TWO_WAYS,
+    PreferenceBook,
+    left_share,
+    quality_gain,
+    raters_agreement,
+    rehearsal,
+    tasks,
+    two_ways_of_saying,
+    win_rate,
+    win_rates,
+)
 
 
 def a_row(number: int, question: str = "On which chromosome is the human gene BRCA1 found?") -> dict:
@@ -202,6 +214,8 @@ def test_verdicts_of_people_reach_the_dataset(tmp_path):
     before = {name: (run.path / name).read_bytes() for name in ("verdicts.jsonl", "dataset/train.jsonl")}
     rows = [row for row in rows_for_review(run) if row["call"]["name"] == "lookup_by_symbol"]
     assert {v["layer"] for row in rows for v in row["verdicts"]} == {"execution", "judge"} and human_verified(run.read("verdicts.jsonl")) == set()
+    shown = side_by_side(run, ["get_keyword_by_id", "lookup_by_symbol"])
+    assert shown["call"].nunique() == 2 and all(json.loads(a.split(" = ", 1)[1]) not in (None, "") for a in shown["answer"])
     book = ReviewBook(run.path / "human.jsonl")
     symbol, species = rows[2]["call"]["arguments"]["symbol"], rows[2]["call"]["arguments"]["species"]
     book.add(rows[0], "reject", "nobody asks like that", by="ada")
@@ -279,3 +293,17 @@ def test_preferences_about_other_answers_do_not_count_and_bad_ones_are_refused(t
     assert book.on(changed) == [] and book.rated("ada", tasks(changed, "ada")) == {}
     book.undo("ada")
     assert book.on(ITEMS) == []
+
+
+def test_made_up_judgements_follow_their_shares_and_two_ways_say_the_same_answer():
+    made = rehearsal({"a": 1.0, "b": 0.0}, items=30)
+    assert win_rate([r for r in made if r["by"] == "a"], "first", "second")["value"] == 1.0 and win_rate(made, "first", "second")["value"] == 0.5
+    assert raters_agreement(made).loc[0, "agreement"] == 0.0
+    (item, *_) = two_ways_of_saying([a_row(0), {**a_row(1), "answer_value": [1, 2]}])
+    assert item["answers"] == {TWO_WAYS[0]: "17\n\nfrom lookup_by_symbol, at seq_region_name", TWO_WAYS[1]: "17"}
+
+
+def test_missed_faults_are_those_that_nobody_rejected():
+    cases = [{"id": f"c{n}", "fault": fault, "question": a_row(n), "call": a_row(n)["call"]} for n, fault in enumerate(("wrong_call", "wrong_call", "untouched"))]
+    said = [{"question_id": "c0", "accept": True}, {"question_id": "c0", "accept": False}, {"question_id": "c1", "accept": True}, {"question_id": "c2", "accept": True}]
+    assert missed(cases, said)["answer on record"].tolist() == ["seq_region_name = 17"]

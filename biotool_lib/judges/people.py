@@ -45,6 +45,26 @@ def rows_for_review(run: Run, kept_only: bool = True) -> list[Row]:
     return rows
 
 
+def side_by_side(run: Run, names: Sequence[str]) -> pd.DataFrame:
+    """For the first answered call of each function: call, response, and each question with its answer on record, one row a question.
+
+    Example: `side_by_side(run, ["lookup_by_symbol"])`
+    """
+    import pandas as pd
+
+    asked: dict[str, list[Row]] = {}
+    for question in run.read("questions.jsonl"):
+        asked.setdefault(question["call_id"], []).append(question)
+    first: dict[str, Row] = {}
+    for call in run.read("calls.jsonl"):
+        if call["name"] in names and call["id"] in asked:
+            first.setdefault(call["name"], call)
+    return pd.DataFrame([
+        {"call": f"{name} {dumps(first[name]['arguments'])}", "response": dumps(first[name]["observation"]["summary"]), "style": question["style"],
+         "question": question["question"], "answer": f"{question['answer_path']} = {dumps(question['answer_value'])}"}
+        for name in names if name in first for question in asked[first[name]["id"]]], columns=["call", "response", "style", "question", "answer"])
+
+
 def draw(rows: Sequence[Row], n: int = SAMPLE, seed: int = 0, by: str | None = "database") -> list[Row]:
     """`n` rows in a random order that is the same for everybody with the same seed; by default equally many of each database.
 
