@@ -54,10 +54,11 @@ def distances(table: pd.DataFrame) -> Axes:
 
 
 def confusion(table: pd.DataFrame, most: int = 12) -> Axes:
-    """Bars: the pairs of functions that were mixed up most often, from `evaluation.confusion`."""
-    rows = table.head(most)
+    """Bars: the pairs of functions that were mixed up most often, from `evaluation.confusion`; rows without a readable call are left out."""
+    rows = table[table["predicted_function"] != "none"].head(most)
+    called_in = rows["predicted_function"].str.slice(0, 40).str.replace("$", r"\$", regex=False)  # a model may write anything, formulas too
     axes = _axes(7, 0.8 + 0.28 * max(len(rows), 1))
-    axes.barh([f"{right} → {called}" for right, called in zip(rows["function"], rows["predicted_function"], strict=True)], rows["n"],
+    axes.barh([f"{right} → {called}" for right, called in zip(rows["function"], called_in, strict=True)], rows["n"],
               color=COLOURS["ncbi"])
     axes.invert_yaxis()
     axes.set(xlabel="rows", ylabel="right function → function called")
