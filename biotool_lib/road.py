@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import calls, dataset, evaluation, filters, generation, questions
+from . import calls, dataset, evaluation, filters, questions
 from .common.exchanges import Exchanges, Meter, load_prices
 from .common.llm import KEY_VARIABLE, ChatModel
 from .common.runner import Run
@@ -49,11 +49,9 @@ def travel(run: Run, recipe_name: str = "laptop", until: str = "evaluation", max
 
 
 def _evaluate(run: Run, recipe) -> None:
-    names = ["untrained", recipe.name]
-    for name in names:
-        generation.predict(run, run.path / "models" / name, recipe)
-    generation.retrieve(run)
-    table = evaluation.evaluate(run, ["untrained", "retrieval", recipe.name])
+    names = ["untrained", "retrieval", "grammar", recipe.name]
+    evaluation.predict_all(run, names, recipe)
+    table = evaluation.evaluate(run, names)
     print(table[table.part == "overall"].to_string(index=False))
 
 

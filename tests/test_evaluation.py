@@ -518,6 +518,39 @@ def test_tables_of_errors_confusion_forms_and_models(run, finished):
     assert pd.isna(seeds.loc["alone", "low"]) and evaluation.no_call_table(run, ["good"])["no_call_questions"].tolist() == [0]
 
 
+def test_an_order_is_read_from_the_numbers_and_ties_are_called_ties(run, finished):
+    order = evaluation.ranking(run, ["poor", "twin", "good"])
+    assert order["model"].tolist() == ["good", "poor", "twin"] and order["told_apart"].tolist()[:2] == [True, False]
+    said = evaluation.say_ranking(order)
+    assert said.startswith("good comes first") and "good is ahead of poor by" in said and "poor and twin cannot be told apart" in said
+    assert "no rows" in evaluation.say_ranking(evaluation.ranking(run, ["good"], distance="authored")).replace("No model has rows", "no rows")
+    shown = evaluation.gallery(run, "poor", examples=2)
+    assert (shown["question"].str.len() > 0).all() and (shown["gold"] != shown["call"]).all() and shown.groupby("error").size().le(2).all()
+
+
+def test_the_figures_of_the_chapter_draw_what_the_tables_hold(run, finished):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    from biotool_lib import plots_scores
+
+    gap = evaluation.published_gap(run, ["good", "poor"])
+    bars = sorted(round(p.get_height(), 4) for p in plots_scores.published_gap(gap).patches)
+    assert bars == sorted(gap["value"].round(4))
+    distances = evaluation.distance_table(run)
+    axes = plots_scores.distances(distances)
+    assert len(axes.containers) == 3 and [t.get_text().split(" (")[0] for t in axes.get_yticklabels()] == list(dict.fromkeys(distances["distance"]))
+    odd = pd.DataFrame([{"function": "einfo", "predicted_function": "$\\frac{$", "n": 3}, {"function": "einfo", "predicted_function": "none", "n": 9}])
+    axes = plots_scores.confusion(odd)
+    axes.figure.canvas.draw()
+    assert [p.get_width() for p in axes.patches] == [3]
+    curve = pd.DataFrame([{"model": f"m-menu{k}", "functions": k, "value": 0.5, "low": 0.4, "high": 0.6} for k in (2, 8)])
+    assert len(plots_scores.menu_curve(curve).containers) == 1
+    plt.close("all")
+
+
 def test_the_null_stands_beside_the_score(run, finished):
     table = evaluation.score_table(run, ["good", "poor"], metrics=("biotool_score", "biotool_null"))
     null = table[(table["part"] == "overall") & (table["metric"] == "biotool_null")]

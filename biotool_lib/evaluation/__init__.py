@@ -18,10 +18,11 @@ from ..common.encoders import DEFAULT, check_encoder, weights
 from ..common.runner import Run, write_atomically
 from ..gateway import Client
 from .answers import TRANSIENT, Answers, answer, answer_of, drift, execute, known_answers, response_text
-from .baselines import arms, hosted, in_context, menu_curve, menu_of
+from .baselines import arms, hosted, in_context, menu_curve, menu_of, predict_all
 from .compare import ERRORS, Parts, agreement, identifiers, settle
 from .distance import DISTANCES, HEADLINE, place, read_split, trained_on
 from .inverse import grammar
+from .reading import gallery, ranking, say_ranking
 from .rows import score_all
 from .tables import (
     METRICS,
@@ -49,9 +50,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DISTANCES", "ERRORS", "HEADLINE", "METRICS", "MORE", "PUBLISHED", "Parts", "Scores", "agreement", "arms", "breakdown", "by_function",
-    "compare_models", "confusion", "distance_table", "drift", "error_table", "evaluate", "forms", "grammar", "hosted", "identifiers", "in_context",
-    "menu_curve", "menu_of", "no_call_table", "published_gap", "read_rows", "read_split", "response_text", "score", "score_table", "seed_table",
-    "settle", "tabulate",
+    "compare_models", "confusion", "distance_table", "drift", "error_table", "evaluate", "forms", "gallery", "grammar", "hosted", "identifiers",
+    "in_context", "menu_curve", "menu_of", "no_call_table", "predict_all", "published_gap", "ranking", "read_rows", "read_split", "response_text",
+    "say_ranking", "score", "score_table", "seed_table", "settle", "tabulate",
 ]
 
 

@@ -18,9 +18,12 @@ from ..common.llm import ChatModel, RequestRefused
 from ..common.runner import Run
 from ..dataset import with_menus
 from ..files import read_yaml
-from ..generation import generate, prediction
+from ..generation import generate, prediction, retrieve
+from ..generation import predict as generate_predictions
+from ..training import Recipe
 from .compare import NOT_RUN
 from .distance import read_split
+from .inverse import grammar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,6 +111,23 @@ def _predict(run: Run, name: str, settings: dict[str, Any], shots: int, menu: in
         stage.finish(len(rows), split=split, menu=settings["menu"], shots=shots, not_run=sum(row["form"] == NOT_RUN for row in found), **report())
         run.tidy(stage)
     return pd.DataFrame(run.read(artefact))
+
+
+def predict_all(run: Run, models: Sequence[str], recipe: Recipe, progress: bool | None = None) -> None:
+    """Predictions of the floors `retrieval` and `grammar` and of models in models/, of the test split and of the authored questions.
+
+    What is there already is not made again. Example: `predict_all(run, ["untrained", "retrieval", "grammar", "laptop"], load_recipe("laptop"))`
+    """
+    authored = run.path / "dataset/authored.jsonl"
+    splits = {"test": "", **({"authored": "-authored"} if authored.is_file() and authored.stat().st_size else {})}
+    for split, mark in splits.items():
+        for model in models:
+            if model == "retrieval":
+                retrieve(run, split, model + mark)
+            elif model == "grammar":
+                grammar(run, split, model + mark)
+            else:
+                generate_predictions(run, run.path / "models" / model, recipe, split, model + mark, progress)
 
 
 def nearest(known: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, Any]], shots: int) -> list[Rows]:

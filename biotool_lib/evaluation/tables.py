@@ -207,9 +207,9 @@ def error_table(run: Run, model: str, examples: int = 1) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["error", "n", "main", "share", "example"])
 
 
-def confusion(run: Run, model: str) -> pd.DataFrame:
+def confusion(run: Run, model: str, distance: str | None = None) -> pd.DataFrame:
     """Which function was called in whose place: function, predicted_function, n, most frequent first; right ones are left out."""
-    rows = read_rows(run, model)
+    rows = read_rows(run, model, distance)
     wrong = rows[rows["scorable"] & (rows["function"] != rows["predicted_function"]) & ~rows["exact_match"]]
     named = wrong[["function", "predicted_function"]].astype(object)
     counts = named.where(named.notna(), "none").value_counts().rename("n").reset_index()
@@ -246,15 +246,15 @@ def no_call_table(run: Run, models: Sequence[str], split: str = "test") -> pd.Da
     return pd.DataFrame(lines)
 
 
-def compare_models(run: Run, first: str, second: str, metric: str = "exact_match") -> dict[str, Any]:
+def compare_models(run: Run, first: str, second: str, metric: str = "exact_match", distance: str | None = None) -> dict[str, Any]:
     """The second model beside the first, row by row on the same questions: difference with interval and p, and McNemar's test for
-    metrics that are true or false.
+    metrics that are true or false. The questions are those of the headline, or of a `distance` from training.
 
     Returns {metric, difference, low, high, p, n, calls, mcnemar: {only_first, only_second, n, p} or None}. Raises InvalidParameter for an
     unknown metric and ValueError where the two were not scored on the same questions. Example: `compare_models(run, "retrieval", "laptop")`
     """
     _known("compare_models", "metric", [metric], ALL)
-    a, b = (read_rows(run, model).set_index("id") for model in (first, second))
+    a, b = (read_rows(run, model, distance).set_index("id") for model in (first, second))
     if list(a.index) != list(b.index):
         raise ValueError(f"{first} and {second} were not scored on the same questions: score them in one evaluation")
     both_can = a["scorable"] & b["scorable"]
