@@ -111,9 +111,13 @@ class ChatModel:
             raise BadAnswer(problem)
         return value, 1
 
-    def say(self, messages: Messages, schema: Mapping[str, Any] | None = None, attempt: int = 0) -> Answer:
-        """One exchange, from the file of exchanges where it has been answered before; `attempt` tells deliberate repetitions apart."""
-        request = {**self.settings, "messages": list(messages), "schema": schema, "attempt": attempt}
+    def say(self, messages: Messages, schema: Mapping[str, Any] | None = None, attempt: int = 0,
+            tools: Sequence[Mapping[str, Any]] | None = None) -> Answer:
+        """One exchange, from the file of exchanges where it has been answered before; `attempt` tells deliberate repetitions apart.
+
+        `tools` are function schemas; calls that the server returns apart from the text stand in the answer as `{"tool_calls": [...]}`.
+        """
+        request = {**self.settings, "messages": list(messages), "schema": schema, "attempt": attempt, **({"tools": list(tools)} if tools else {})}
         digest = hashlib.sha256(dumps(request).encode()).hexdigest()
         with self._guard:
             alone = self._busy[digest]
@@ -191,6 +195,8 @@ class ChatModel:
         body: dict[str, Any] = {"model": self.model, "messages": request["messages"], self._limit_name: self.max_tokens, "stream": False}
         if self.temperature is not None:
             body["temperature"] = self.temperature
+        if request.get("tools"):
+            body["tools"] = request["tools"]
         if request["schema"] is not None:
             form = {"name": "answer", "strict": True, "schema": request["schema"]}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
@@ -264,7 +270,8 @@ def _envelope(content: bytes) -> tuple[str, str | None, tuple[int, int] | None] 
         body = json.loads(content)
         choice = body["choices"][0]
         message = choice["message"]
-        text = message.get("content") or message.get("refusal") or ""
+        calls = {"tool_calls": message["tool_calls"]} if message.get("tool_calls") else None
+        text = (json.dumps(calls) if calls else message.get("content")) or message.get("refusal") or ""
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None
     if not isinstance(text, str):
