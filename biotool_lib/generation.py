@@ -25,12 +25,23 @@ MARGIN = 16  # tokens that an answer may be longer, beside its question, than an
 CONSTRAINED_PROMPT = Path(__file__).parent / "constrained_prompt.txt"
 
 
-def generate(model, tokenizer, prompts: Sequence[Sequence[int]], *, max_new_tokens: int | Sequence[int], batch_size: int) -> Iterator[tuple[int, list[int]]]:
-    """Greedy continuations of tokenised prompts as (index, token ids), in left-padded batches of similar length.
+def generate(model, tokenizer, prompts: Sequence[Sequence[int]], *, max_new_tokens: int | Sequence[int], batch_size: int) -> Iterator[tuple[int, str]]:
+    """Greedy continuations of tokenised prompts as (index, text), in left-padded batches of similar length.
 
     A batch ends when all its rows have ended; `max_new_tokens` may be one number or one a prompt. Example:
     `dict(generate(model, tokenizer, [prompt], max_new_tokens=64, batch_size=1))[0]`
     """
+    for i, tokens in continuations(model, tokenizer, prompts, max_new_tokens, batch_size):
+        yield i, _text(tokenizer, tokens)
+
+
+def _text(tokenizer, tokens: Sequence[int]) -> str:
+    return tokenizer.decode([t for t in tokens if t != tokenizer.pad_token_id])
+
+
+def continuations(model, tokenizer, prompts: Sequence[Sequence[int]], max_new_tokens: int | Sequence[int],
+                  batch_size: int) -> Iterator[tuple[int, list[int]]]:
+    """As `generate`, as (index, token ids) without the end token."""
     import torch
 
     limits = [max_new_tokens] * len(prompts) if isinstance(max_new_tokens, int) else list(max_new_tokens)
@@ -98,13 +109,12 @@ def _predict_rows(run: Run, stage, folder: Path, rows: list[dict[str, Any]], rec
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", use_safetensors=True).to("cuda" if torch.cuda.is_available() else "cpu")
     prompts = [prompt_ids(tokenizer, row, recipe) for row in todo]
-    answers = generate(model, tokenizer, prompts, max_new_tokens=limits(tokenizer, todo, run.read("dataset/train.jsonl"), recipe),
-                       batch_size=recipe.predict_batch)
+    most = limits(tokenizer, todo, run.read("dataset/train.jsonl"), recipe)
+    answers = continuations(model, tokenizer, prompts, most, recipe.predict_batch)
     with part.open("a", encoding="utf-8") as handle:
         bar = track(range(len(todo)), stage.name, progress, done=len(rows) - len(todo))
         for _, (i, tokens) in zip(bar, answers, strict=True):
-            text = tokenizer.decode([t for t in tokens if t != tokenizer.pad_token_id])
-            row = {**prediction(todo[i]["id"], text), "prompt_tokens": len(prompts[i]), "new_tokens": len(tokens)}
+            row = {**prediction(todo[i]["id"], _text(tokenizer, tokens)), "prompt_tokens": len(prompts[i]), "new_tokens": len(tokens)}
             found[row["id"]] = row
             handle.write(dumps(row) + "\n")
             handle.flush()

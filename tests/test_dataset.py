@@ -15,6 +15,7 @@ import biotool_lib as bt
 from biotool_lib import calls, dataset, filters
 from biotool_lib.dataset import no_call, splits
 from biotool_lib.dataset.menus import menu_without
+from biotool_lib.questions import grammar, held_out
 
 FEW = ["lookup_by_symbol", "get_keyword_by_id", "get_taxonomy_by_id", "einfo", "get_info_ping", "get_uniprotkb_entry", "get_xrefs_by_symbol"]
 
@@ -41,10 +42,49 @@ def test_every_scheme_places_every_row_and_repeats_itself(run, rows):
     ids = {r["id"] for r in rows}
     for scheme in dataset.SCHEMES:
         listed = json.loads((run.path / f"dataset/splits/{scheme}.json").read_text())
-        assert list(listed) == list(dataset.SPLITS) and sum(map(len, listed.values())) == len(ids) and set().union(*listed.values()) == ids
+        assert list(listed) == [*dataset.SPLITS, "left_out"] and sum(map(len, listed.values())) == len(ids) and set().union(*listed.values()) == ids
         assert dataset.split_by(scheme, rows, 3) == dataset.split_by(scheme, rows, 3)
     with pytest.raises(bt.InvalidParameter, match="did you mean 'entity'"):
         dataset.split_by("entities", rows, 0)
+
+
+def test_no_held_out_family_is_trained_on_or_chosen_by_in_any_scheme(run, rows):
+    held = run.manifest["stages"]["questions"]["held_out"]["families"]
+    families = {r["id"]: r["phrasing"].split("/", 1)[1] in held.get(r["function"], ()) for r in rows if r["kind"] == "call"}
+    assert 0 < sum(families.values()) < len(families) / 4
+    assert all(r["held_out"] == families[r["id"]] for r in rows if r["id"] in families)
+    for scheme in dataset.SCHEMES:
+        listed = json.loads((run.path / f"dataset/splits/{scheme}.json").read_text())
+        assert not any(families[name] for split in ("train", "validation") for name in listed[split])
+        assert all(families[name] for name in listed["left_out"])
+    frame = pd.DataFrame(rows)
+    of_call = frame.groupby("group")["held_out"]
+    assert (of_call.nunique() == 1).all()  # a call is asked in held-out families only, or in none
+    assert {r["id"] for r in rows if r["held_out"]} <= {r["id"] for r in run.read("dataset/test.jsonl")}
+    assert any(not r["held_out"] for r in run.read("dataset/test.jsonl"))
+
+
+def test_held_out_families_are_a_quarter_at_most_and_leave_every_call_its_words(run):
+    made = [call for call in run.read("calls.jsonl") if call["outcome"] == "ok"]
+    found = {call["id"]: grammar.fits(call) for call in made}
+    drawn = {seed: held_out.choose_families(made, found, seed) for seed in range(3)}
+    assert drawn[0] != drawn[1] and drawn[0] == held_out.choose_families(made, found, 0)
+    for seed, held in drawn.items():
+        for name in {call["name"] for call in made}:
+            families = {grammar.family(fit[0]) for call in made if call["name"] == name for fit in found[call["id"]]}
+            assert len(held.get(name, ())) <= len(families) // 4
+        for call in made:
+            for style in held_out.STYLES:
+                before, seen = found[call["id"]], [fit for fit in found[call["id"]] if grammar.family(fit[0]) not in held.get(call["name"], ())]
+                left = [fit for fit in grammar.preferred(before, style) if fit in seen]
+                assert left and left == grammar.preferred(seen, style), (seed, call["name"], style)
+
+
+def test_technical_calls_are_a_tenth_at_most():
+    made = [{"id": f"{i}", "group": f"g{i}", "stratum": "technical" if i < 20 else "ordinary"} for i in range(50)]
+    kept, dropped = dataset._without_surplus(made, 0)
+    assert dropped == 17 and sum(r["stratum"] == "technical" for r in kept) == 3 and len(kept) == 33
+    assert kept == dataset._without_surplus(made, 0)[0] != dataset._without_surplus(made, 1)[0]
 
 
 @pytest.mark.parametrize(("scheme", "key"), [("call", "group"), ("entity", "group"), ("function", "function"), ("database", "group")])
@@ -52,7 +92,7 @@ def test_what_a_scheme_keeps_together_is_together(rows, scheme, key):
     frame = pd.DataFrame(rows)
     for seed in range(3):
         split = frame["id"].map(dataset.split_by(scheme, rows, seed))
-        assert (split.groupby(frame[key]).nunique() == 1).all()
+        assert (split.groupby(frame[key]).nunique() <= 1).all()  # rows of held-out families may be left out
         assert {"train", "test"} <= set(split)
     if scheme == "database":
         assert frame[split == "test"]["database"].nunique() == 1 and not set(frame[split == "test"]["database"]) & set(frame[split != "test"]["database"])

@@ -39,7 +39,7 @@ def test_each_row_of_a_batch_ends_at_its_own_limit_and_the_same_with_any_batch(t
     lm = make_model(TINY, tokenizer, 0)
     prompts = [tokenizer(text)["input_ids"] for text in ("Where is BRCA1?", "Where?", "Where is it, is it?")]
     limits = [3, 9, 5]
-    found = [dict(generation.generate(lm, tokenizer, prompts, max_new_tokens=limits, batch_size=size)) for size in (3, 1)]
+    found = [dict(generation.continuations(lm, tokenizer, prompts, limits, size)) for size in (3, 1)]
     assert found[0] == found[1] and all(len(found[0][i]) <= limit for i, limit in enumerate(limits)) and len(found[0][1]) > 0
 
 

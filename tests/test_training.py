@@ -65,8 +65,8 @@ def test_the_menu_of_a_recipe_has_a_form_and_a_size():
     assert schemas(ROW, recipe) is None and schemas(ROW, load_recipe("laptop", menu="full", menu_size=0)) is None
     assert schemas(ROW, load_recipe("laptop", menu="full")) == [bt.tools()[name].json_schema() for name in ROW["tools"]]
     assert schemas(ROW, load_recipe("laptop", menu="compact", menu_size=1)) == [bt.tools()["lookup_by_symbol"].json_schema(compact=True)]
-    made_up = {**ROW, "functions": [bt.tools()["einfo"]]}
-    assert schemas(made_up, load_recipe("laptop", menu="compact")) == [{"function": bt.tools()["einfo"].signature()}]
+    brought = {**ROW, "tools": [{"function": "made_up(x)"}]}
+    assert schemas(brought, load_recipe("laptop", menu="compact")) == brought["tools"]
     for key, value in (("menu", "gold"), ("menu_size", 3)):
         with pytest.raises(bt.InvalidParameter, match=f"{key}.*one of"):
             load_recipe("laptop", **{key: value})
@@ -131,7 +131,7 @@ def run(tmp_path_factory) -> bt.Run:
     def row(number: int) -> dict:
         symbol = "".join(rng.choices("ABCDEFG", k=3)) + str(rng.randint(1, 9))
         question = rng.choice(("Where is {}?", "On which chromosome of human does {} lie?", "Find {} in human for me, please, now.")).format(symbol)
-        return {**ROW, "id": f"r{number}", "question": question, "call": {"name": "lookup_by_symbol", "arguments": {"species": "human", "symbol": symbol}}}
+        return {**ROW, "id": f"r{number}", "group": f"g{number}", "question": question, "call": {"name": "lookup_by_symbol", "arguments": {"species": "human", "symbol": symbol}}}
 
     rows = [row(number) for number in range(56)]
     for split, some in (("train", rows[:48]), ("validation", rows[48:52]), ("test", rows[52:])):
@@ -139,7 +139,7 @@ def run(tmp_path_factory) -> bt.Run:
     return made
 
 
-SMALL = {"architecture": TINY, "tokenizer_vocab": 400, "max_length": 256, "batch_size": 4, "made_up_rows": 0, "scramble": 0, "fewest_rows": 0,
+SMALL = {"base": "scratch", "architecture": TINY, "tokenizer_vocab": 400, "max_length": 256, "batch_size": 4, "made_up_rows": 0, "scramble": 0, "fewest_rows": 0,
          "checkpoint_every": 4, "max_new_tokens": 24, "epochs": 1}
 
 

@@ -20,9 +20,15 @@ from ..common.runner import Run, dumps
 from ..files import read_yaml
 from ..gateway import Client, Observation
 from ..gateway.replay import Recordings
+from . import authored
+from .strata import STRATA, settle, stratum
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = [
+    "STRATA", "call_id", "coverage", "digest", "enumerate_calls", "fill", "plans", "propose", "row", "run_client", "settle", "stratum",
+]
 
 MOST_PER_FUNCTION = 60  # of recorded calls, so that no one function drowns the rest
 OPTION_SHARE = 0.4
@@ -45,15 +51,18 @@ def call_id(call: Mapping[str, Any]) -> str:
 
 
 def propose(client: Client, seed: int = 0, functions: list[str] | None = None, scale: float = 1.0) -> list[dict[str, Any]]:
-    """Distinct canonical calls as {"id", "name", "arguments"}, in a fixed order for a seed.
+    """Distinct canonical calls as {"id", "name", "arguments", "authored"}, in a fixed order for a seed.
 
     A replay client proposes what was recorded (at most 60 a function); the others the plans over the atlas's entities,
-    each plan's limit multiplied by `scale`.
+    each plan's limit multiplied by `scale`. Calls of authored questions come last, marked, also where they were proposed already.
     """
     found = _recorded(client.recordings, seed, functions) if client.recordings else _planned(seed, functions, scale)
     distinct: dict[str, dict[str, Any]] = {}
     for call in found:
-        distinct.setdefault(call_id(call), {"id": call_id(call), **call})
+        distinct.setdefault(call_id(call), {"id": call_id(call), **call, "authored": False})
+    for row in authored.read():
+        if functions is None or row["name"] in functions:
+            distinct[call_id(row)] = {"id": call_id(row), "name": row["name"], "arguments": row["arguments"], "authored": True}
     return list(distinct.values())
 
 
@@ -119,7 +128,7 @@ def row(call: Mapping[str, Any], observation: Observation) -> dict[str, Any]:
         "observation": {
             "url": observation.url, "status": observation.status, "sha256": digest(observation.data), "summary": observation.summary,
         },
-        "error": observation.error, "source": observation.source,
+        "error": observation.error, "source": observation.source, "authored": bool(call.get("authored")),
     }
 
 
@@ -146,7 +155,9 @@ def enumerate_calls(run: Run, client: Client | None = None, functions: list[str]
                           lane=None if client.backend == "replay" else _host, workers=workers if client.backend == "live" else 1)
         run.write("calls.jsonl", rows)
         stage.finish(len(rows), outcomes=dict(sorted(Counter(r["outcome"] for r in rows).items())),
-                     functions=dict(sorted(Counter(r["name"] for r in rows).items())))
+                     functions=dict(sorted(Counter(r["name"] for r in rows).items())),
+                     strata=dict(sorted(Counter(stratum(r) for r in rows).items())),
+                     authored=sum(r["authored"] for r in rows), authored_unanswered=authored.unanswered(rows))
         run.tidy(stage)
     return pd.DataFrame(run.read("calls.jsonl"))
 

@@ -18,10 +18,10 @@ from ..errors import InvalidParameter, MissingArtefact, Problem
 from .splits import SPLITS
 
 # Columns of the Parquet files that hold JSON texts: a column of mixed objects would fill absent keys with nulls.
-_AS_JSON = ("call", "observation", "answer_value", "tools", "provenance")
+_AS_JSON = ("call", "observation", "answer_value", "tools", "held_out", "provenance")
 COLUMNS = (
     "id", "group", "kind", "question", "call", "tools", "observation", "answer_path", "answer_value", "database", "function", "subfield",
-    "writer", "phrasing", "provenance",
+    "writer", "phrasing", "stratum", "held_out", "provenance",
 )
 
 

@@ -142,5 +142,5 @@ def _out_of_scope(text: str, names: Sequence[str], seed: int) -> dict[str, Any]:
     offered = random.Random(f"{seed}:{name}").sample(sorted(names), min(MENU, len(names)))
     return {
         **_NO_ANSWER, "id": name, "group": name, "question": text, "kind": "out_of_scope", "database": "none", "function": "none",
-        "subfield": "none", "tools": offered, "writer": "authored", "phrasing": "authored/out_of_scope",
+        "subfield": "none", "tools": offered, "writer": "authored", "phrasing": "authored/out_of_scope", "stratum": "ordinary", "held_out": False,
     }

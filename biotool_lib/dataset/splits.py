@@ -2,7 +2,8 @@
 
 A scheme maps rows to `train`, `validation` or `test`. Which scheme is right depends on what a score is to say: `call` asks for
 unseen calls, `entity` for unseen genes, proteins, variants and taxa, `function` and `database` for functions that training
-never named; `sample` is the published way, kept for comparison.
+never named; `sample` is the published way, kept for comparison. Rows whose question is from a held-out family stand in test or,
+where a scheme would place them elsewhere, in no split of it.
 """
 
 from __future__ import annotations
@@ -37,13 +38,16 @@ def split_by_call(rows: Iterable[Mapping[str, Any]], seed: int) -> dict[str, str
     """Question id to split, with all questions of one call in the same split, function by function.
 
     A function's calls are ordered by a hash, so that a call keeps its place when others come or go; functions with few
-    calls give none to test before they have two for training.
+    calls give none to test before they have two for training. Calls asked in held-out families come to test besides.
     """
     groups: dict[str, set[str]] = defaultdict(set)
     rows = list(rows)
-    for row in rows:
-        groups[row["function"]].add(row["group"])
     place: dict[str, str] = {}
+    for row in rows:
+        if row.get("held_out"):
+            place[row["group"]] = "test"
+        else:
+            groups[row["function"]].add(row["group"])
     for calls in groups.values():
         order = sorted(calls, key=lambda call: _hash(seed, call))
         test = round(SHARES["test"] * len(order)) if len(order) >= 3 else 0
@@ -109,13 +113,14 @@ SCHEMES: dict[str, Callable[[Rows, int], dict[str, str]]] = {
 
 
 def split_by(scheme: str, rows: Rows, seed: int) -> dict[str, str]:
-    """Question id to split under a named scheme; raises InvalidParameter for an unknown one.
+    """Question id to split under a named scheme; rows of held-out families that it does not place in test have none.
 
-    Example: `split_by("entity", rows, seed=0)`
+    Raises InvalidParameter for an unknown one. Example: `split_by("entity", rows, seed=0)`
     """
     if scheme not in SCHEMES:
         raise InvalidParameter("split_by", [Problem("scheme", scheme, did_you_mean(scheme, SCHEMES))])
-    return SCHEMES[scheme](rows, seed)
+    held = {row["id"] for row in rows if row.get("held_out")}
+    return {name: split for name, split in SCHEMES[scheme](rows, seed).items() if split == "test" or name not in held}
 
 
 def entities(row: Mapping[str, Any]) -> set[str]:
@@ -216,10 +221,10 @@ def measure_leakage(rows: Rows, splits: Mapping[str, Mapping[str, str]], seed: i
     about = {row["id"]: entities(row) - exempt for row in rows}
     lines = []
     for scheme, split in splits.items():
-        trained = [row for row in rows if split[row["id"]] == "train"]
+        trained = [row for row in rows if split.get(row["id"]) == "train"]
         calls, ids = {row["group"] for row in trained}, {row["id"] for row in trained}
         known = {entity for row in trained for entity in about[row["id"]]}
-        test = [row for row in rows if split[row["id"]] == "test"]
+        test = [row for row in rows if split.get(row["id"]) == "test"]
         seen = {
             "call": [row["group"] in calls for row in test],
             "entity": [bool(about[row["id"]] & known) for row in test],

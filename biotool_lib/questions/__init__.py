@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..calls import authored
+from ..calls.strata import stratum
 from ..common.runner import Run
 from ..errors import InvalidParameter, Problem, did_you_mean
 from . import grammar
+from .held_out import STYLES, write_all
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STYLES = ("plain", "expert")
+__all__ = ["NO_QUESTIONS", "STYLES", "GrammarWriter", "Writer", "write_questions"]
 NO_QUESTIONS = frozenset({"blast_retrieve"})  # a fetch by request identifier, which nobody asks for in words
 
 
@@ -39,7 +42,7 @@ class GrammarWriter:
     settings = {"writer": "grammar"}  # noqa: RUF012
 
     def write(self, call: Mapping[str, Any], seed: int = 0) -> dict[str, dict[str, Any]]:
-        """A question of each style."""
+        """A question of each style, of any family; a whole run's questions come from `held_out.write_all`."""
         return {style: grammar.write(call, style, seed) or {"refused": "no phrasing fits"} for style in STYLES}
 
     def report(self) -> dict[str, Any]:
@@ -67,10 +70,13 @@ def write_questions(run: Run, writer: str | Writer | None = None) -> pd.DataFram
     writes = ["questions.jsonl", *(["questions_refused.jsonl"] if chosen.resumable else [])]
     stage = run.stage("questions", reads=["calls.jsonl"], writes=writes, settings=chosen.settings)
     if not stage.done:
-        calls = [call for call in run.read("calls.jsonl") if call["outcome"] == "ok" and call["name"] not in NO_QUESTIONS]
+        asked = [call for call in run.read("calls.jsonl") if call["outcome"] == "ok" and call["name"] not in NO_QUESTIONS]
+        calls, families = [call for call in asked if not call.get("authored")], {}
         if chosen.resumable:
             written = run.resume(stage, calls, lambda call: {"id": call["id"], "written": chosen.write(call, run.seed)}, workers=chosen.workers)
             of_call = {row["id"]: row["written"] for row in written}
+        elif isinstance(chosen, GrammarWriter):
+            of_call, families = write_all(calls, run.seed)
         else:
             of_call = {call["id"]: chosen.write(call, run.seed) for call in calls}
         rows: list[dict[str, Any]] = []
@@ -81,16 +87,22 @@ def write_questions(run: Run, writer: str | Writer | None = None) -> pd.DataFram
             malformed += max(question.get("malformed", 0) for question in of_call[call["id"]].values())
             for style in STYLES:
                 question = of_call[call["id"]][style]
-                row = {"id": f"{call['id']}-{style}", "call_id": call["id"], "writer": chosen.name, "style": style}
-                question = {key: value for key, value in question.items() if key != "malformed"}
+                row = {"id": f"{call['id']}-{style}", "call_id": call["id"], "writer": chosen.name, "style": style,
+                       "stratum": stratum(call), "held_out": False}
+                question = {key: value for key, value in question.items() if key not in ("malformed", "text")}
                 (refused if "refused" in question else rows).append({**row, **question})
                 if "refused" in question:
                     silent[call["name"]] += 1
+        rows += authored.questions(asked)
         run.write("questions.jsonl", rows)
-        facts: dict[str, Any] = {}
+        facts: dict[str, Any] = {
+            "held_out": {"families": families, "calls": len({row["call_id"] for row in rows if row["held_out"]})},
+            "strata": dict(sorted(Counter(row["stratum"] for row in rows).items())),
+            "authored": sum(row["writer"] == authored.WRITER for row in rows),
+        }
         if chosen.resumable:
             run.write("questions_refused.jsonl", refused)
-            facts = {"writer": chosen.name, "settings": chosen.settings, "refused": len(refused), "malformed": malformed, **chosen.report()}
+            facts |= {"writer": chosen.name, "settings": chosen.settings, "refused": len(refused), "malformed": malformed, **chosen.report()}
         stage.finish(len(rows), without_phrasing=dict(sorted(silent.items())), **facts)
         run.tidy(stage)
     return pd.DataFrame(run.read("questions.jsonl"))

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..calls.strata import settle
 from ..catalogue import tools
+from ..catalogue.tool import DATABASES
 from ..files import read_yaml
 from .lexicon import literal, words
 
@@ -20,32 +22,54 @@ _SLOT = re.compile(r"\{(\w+)\}")
 _BLANK: tuple[Any, ...] = (None, "", [], {})
 
 
+Fit = tuple[Mapping[str, Any], dict[str, str], Any]  # a phrasing, the words of its slots, and the answer in the response
+
+
 @cache
 def phrasebook() -> dict[str, dict[str, Any]]:
     """Phrasings and option clauses of every function."""
     merged: dict[str, dict[str, Any]] = {}
-    for path in sorted(Path(__file__).parent.glob("*.yaml")):
-        merged |= read_yaml(path)
+    for database in DATABASES:
+        merged |= read_yaml(Path(__file__).parent / f"{database}.yaml")
     return merged
 
 
-def write(call: Mapping[str, Any], style: str, seed: int = 0) -> dict[str, Any] | None:
-    """One question for an executed call as {question, family, answer_path, answer_value}; None if no phrasing fits."""
-    entry = phrasebook().get(call["name"])
-    if entry is None:
-        return None
-    rng = random.Random(f"{seed}:{call['id']}:{style}")
-    fitting = list(_fitting(entry, call))
-    fitting = [f for f in fitting if f[0]["style"] == style] or fitting
+def write(call: Mapping[str, Any], style: str, seed: int = 0, among: Sequence[Fit] | None = None,
+          without: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    """One question for an executed call as {question, family, answer_path, answer_value, text (its phrasing)}; None if none fits.
+
+    `among` are the phrasings to choose from, by default all that fit; `without` is a question whose phrasing is taken only if there is
+    no other. Example: `write(call, "plain")`
+    """
+    fitting = preferred(fits(call) if among is None else among, style)
+    if without is not None:
+        fitting = [fit for fit in fitting if fit[0]["text"] != without["text"]] or fitting
     if not fitting:
         return None
-    # A phrasing made for this very kind of argument says it better than one that quotes it.
-    special = [f for f in fitting if any(v is not None for v in (f[0].get("when") or {}).values())]
-    phrasing, slots, value = rng.choice(special or fitting)
+    rng = random.Random(f"{seed}:{call['id']}:{style}")
+    phrasing, slots, value = rng.choice(fitting)
     return {
-        "question": _sentence(phrasing, slots, entry.get("options") or {}, call, rng),
-        "family": phrasing["family"], "answer_path": phrasing["asks"], "answer_value": value,
+        "question": _sentence(phrasing, slots, phrasebook()[call["name"]].get("options") or {}, call, rng), "family": family(phrasing),
+        "answer_path": phrasing["asks"], "answer_value": value, "text": phrasing["text"],
     }
+
+
+def fits(call: Mapping[str, Any]) -> list[Fit]:
+    """Every phrasing that says all arguments of a call and whose answer the response holds."""
+    entry = phrasebook().get(call["name"])
+    return [] if entry is None else list(_fitting(entry, call))
+
+
+def preferred(fitting: Sequence[Fit], style: str) -> list[Fit]:
+    """Of some phrasings those of a style, where it has any, and of these the ones made for this very kind of argument."""
+    of_style = [fit for fit in fitting if fit[0]["style"] == style] or list(fitting)
+    # A phrasing made for this very kind of argument says it better than one that quotes it.
+    return [fit for fit in of_style if any(v is not None for v in (fit[0].get("when") or {}).values())] or of_style
+
+
+def family(phrasing: Mapping[str, Any]) -> str:
+    """The family of a phrasing within its function: what it is about, and what of the response it asks for."""
+    return f"{phrasing['family']}:{phrasing['asks']}"
 
 
 def unanswered(call: Mapping[str, Any], seed: int = 0) -> str | None:
@@ -60,12 +84,12 @@ def unanswered(call: Mapping[str, Any], seed: int = 0) -> str | None:
     return _sentence(phrasing, slots, entry.get("options") or {}, call, rng)
 
 
-def _fitting(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dict[str, str], Any]]:
+def _fitting(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[Fit]:
     """Phrasings that say every argument of the call and whose answer the response holds."""
     return (found for found in _sayable(entry, call) if found[2] not in _BLANK)
 
 
-def _sayable(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dict[str, str], Any]]:
+def _sayable(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[Fit]:
     """Phrasings that say every argument of the call, with what the response holds in their place."""
     tool, options = tools()[call["name"]], entry.get("options") or {}
     for phrasing in entry["phrasings"]:
@@ -103,6 +127,7 @@ def _match(when: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, s
 
 @cache
 def _pattern(pattern: str) -> re.Pattern[str]:
+    pattern = settle(pattern)  # a phrasing may spell a field tag in another way than the calls do
     parts, seen, end = [], set(), 0
     for slot in _SLOT.finditer(pattern):
         parts.append(re.escape(pattern[end:slot.start()]))
@@ -112,9 +137,15 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts) + re.escape(pattern[end:]))
 
 
+@cache
+def technical() -> dict[str, Any]:
+    """Clauses for parameters that people do not say, whatever the function."""
+    return read_yaml(Path(__file__).parent / "technical.yaml")
+
+
 def _clauses(options: Mapping[str, Any], name: str, value: Any) -> list[str] | None:
     """The ways of saying one optional argument; None where the phrasebook has none."""
-    listed = options.get(name)
+    listed = options.get(name, technical().get(name))
     if isinstance(listed, Mapping):
         by_text = {literal(key).lower(): said for key, said in listed.items()}
         found = by_text.get(literal(value).lower(), by_text.get("*"))
@@ -143,7 +174,9 @@ def _say(tool: Any, name: str, value: Any, rng: random.Random) -> str:
 
 
 def look_up(summary: Any, path: str) -> Any:
-    """The value at a dotted path of a summary (`items.0.id`), or None."""
+    """The value at a dotted path of a summary (`items.0.id`), or None; the empty path stands for the whole summary."""
+    if not path:
+        return summary
     for step in path.split("."):
         if isinstance(summary, Mapping):
             summary = summary.get(step)

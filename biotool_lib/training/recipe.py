@@ -19,7 +19,7 @@ class Recipe:
     """How a model is trained; the recipe files say what each key trades off."""
 
     name: str
-    base: str  # scratch, a folder or a hub id
+    base: str  # nano (ships with the package), scratch (random weights), a folder or a hub id
     tuning: str  # full, lora, or qlora: adapters on a base quantised to NF4
     menu: str  # form of the schemas in the prompt: none, compact, full
     max_length: int
@@ -43,6 +43,8 @@ class Recipe:
     checkpoint_every: int = 200
     tensorboard: bool = False
     fewest_rows: int = 0
+    share: float = 1.0  # of the training split's calls
+    no_call_rows: bool = True
     scramble: float = 0.0
     made_up_rows: int = 0
     max_steps: int = -1
@@ -89,6 +91,14 @@ def load_recipe(name: str | Path, **changes: Any) -> Recipe:
     if problems:
         raise InvalidParameter(f"recipe {path.stem}", problems)
     return Recipe(**values)
+
+
+def with_menu(recipe: Recipe, size: int | str) -> Recipe:
+    """The recipe for asking an untrained model that sees `size` compact schemas in its prompt: 1 is the right function's alone.
+
+    Example: `with_menu(load_recipe("laptop"), 8).menu`
+    """
+    return replace(recipe, menu="compact", menu_size=size, max_length=max(recipe.max_length, 2048))
 
 
 def system_prompt(recipe: Recipe) -> str | None:

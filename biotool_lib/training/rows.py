@@ -41,20 +41,28 @@ def offered(row: Mapping[str, Any], size: int | str | None = None) -> list[str]:
 def schemas(row: Mapping[str, Any], recipe: Recipe, form: str | None = None) -> list[dict[str, Any]] | None:
     """What stands in a row's prompt under a recipe's `menu` (the form, unless another is given) and `menu_size`; None for nothing.
 
-    A row of made-up functions brings its `Tool`s along under "functions".
+    A row of made-up functions brings its schemas along.
     """
     form = form or recipe.menu
     compact = form == "compact"
     if form == "none":
         return None
-    if "functions" in row:
-        return [tool.json_schema(compact=compact) for tool in row["functions"]] or None
+    if row["tools"] and not isinstance(row["tools"][0], str):
+        return list(row["tools"])
     return [_schema(name, compact) for name in offered(row, recipe.menu_size)] or None
 
 
 @cache
 def _schema(name: str, compact: bool) -> dict[str, Any]:
     return tools()[name].json_schema(compact=compact)
+
+
+def chosen(rows: Sequence[Mapping[str, Any]], recipe: Recipe, seed: int) -> list[Mapping[str, Any]]:
+    """The rows of the training split that a recipe uses: a share of the calls, drawn by seed, with or without rows that call nothing."""
+    groups = sorted({row["group"] for row in rows})
+    random.Random(f"share:{seed}").shuffle(groups)
+    kept = set(groups[: round(recipe.share * len(groups))])
+    return [row for row in rows if row["group"] in kept and (recipe.no_call_rows or row["call"] is not None)]
 
 
 def encode_rows(tokenizer, rows: Sequence[Mapping[str, Any]], recipe: Recipe) -> tuple[list[dict[str, list[int]]], list[str]]:

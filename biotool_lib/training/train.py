@@ -8,7 +8,7 @@ import random
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,14 @@ from typing import Any
 from ..common.chat import render_call, render_prompt
 from ..common.runner import Run, Stage
 from ..errors import InvalidParameter, Problem
-from ..nano import made_up_row, make_model, make_tokenizer
+from ..nano import BASE, made_up_row, make_model, make_tokenizer
 from .recipe import Recipe, for_this_machine, kernels, system_prompt
-from .rows import encode_rows, schemas, scramble
+from .rows import chosen, encode_rows, schemas, scramble
 from .save import save
 
 
 def load_base(run: Run, recipe: Recipe, seed: int):
-    """Model and tokenizer that a recipe starts from; "scratch" makes both, the tokenizer from the training split.
+    """Model and tokenizer that a recipe starts from; "nano" is the base that ships with the package, "scratch" makes both anew.
 
     Pretrained weights come from safetensors alone and run no code of their own.
     """
@@ -35,7 +35,11 @@ def load_base(run: Run, recipe: Recipe, seed: int):
         return make_model(recipe.architecture, tokenizer, seed), tokenizer
     from transformers import AutoTokenizer
 
-    return _pretrained(recipe, recipe.tuning == "qlora"), AutoTokenizer.from_pretrained(recipe.base, trust_remote_code=False)
+    return _pretrained(recipe, recipe.tuning == "qlora"), AutoTokenizer.from_pretrained(_base(recipe), trust_remote_code=False)
+
+
+def _base(recipe: Recipe) -> str:
+    return str(BASE) if recipe.base == "nano" else recipe.base
 
 
 def _pretrained(recipe: Recipe, quantised: bool):
@@ -46,7 +50,7 @@ def _pretrained(recipe: Recipe, quantised: bool):
     half = recipe.precision != "fp32" and (recipe.tuning != "full" or recipe.precision == "bf16_weights")
     nf4 = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16)
     return AutoModelForCausalLM.from_pretrained(
-        recipe.base, dtype=torch.bfloat16 if half else torch.float32, use_safetensors=True, trust_remote_code=False,
+        _base(recipe), dtype=torch.bfloat16 if half else torch.float32, use_safetensors=True, trust_remote_code=False,
         attn_implementation=kernels(recipe)["attention"], quantization_config=nf4 if quantised else None,
     )
 
@@ -135,7 +139,7 @@ def _finished(trainer, recipe: Recipe, spare: Path) -> tuple[Any, Path | None]:
 def _data(run: Run, recipe: Recipe, tokenizer, seed: int) -> tuple[dict[str, Any], list[str]]:
     from datasets import Dataset
 
-    rows = run.read("dataset/train.jsonl")
+    rows = chosen(run.read("dataset/train.jsonl"), recipe, seed)
     fitting, left_out = encode_rows(tokenizer, rows, recipe)
     if not fitting:
         raise InvalidParameter("train", [Problem("max_length", recipe.max_length, f"no row of {run.path}/dataset/train.jsonl fits: raise it")])
@@ -147,14 +151,14 @@ def _data(run: Run, recipe: Recipe, tokenizer, seed: int) -> tuple[dict[str, Any
     return parts, left_out
 
 
-def _in_order(rows: list[dict[str, Any]], recipe: Recipe, tokenizer, rng: random.Random) -> list[dict[str, Any]]:
+def _in_order(rows: Sequence[Mapping[str, Any]], recipe: Recipe, tokenizer, rng: random.Random) -> list[dict[str, Any]]:
     """Every row of every epoch in the order of training: shuffled, then gathered into batches of similar length.
 
     Made-up rows come first: a model from random weights has to find out how to copy before anything else. Lengths are sorted
     only within a few batches, and batches are shuffled again, so that a step sees all kinds of rows while little is spent on
     padding. Scrambled rows are drawn afresh in each epoch.
     """
-    size, near = recipe.batch_size, 8 * recipe.batch_size
+    size = recipe.batch_size
     ordered = encode_rows(tokenizer, [made_up_row(rng) for _ in range(recipe.made_up_rows)], recipe)[0]
     made_up = len(ordered)
     epochs = max(recipe.epochs, recipe.fewest_rows / len(rows))
@@ -164,16 +168,26 @@ def _in_order(rows: list[dict[str, Any]], recipe: Recipe, tokenizer, rng: random
             break
         epoch = [scramble(row, rng) if rng.random() < recipe.scramble else row for row in rows]
         encoded = encode_rows(tokenizer, epoch, recipe)[0]
-        rng.shuffle(encoded)
-        batches = []
-        for start in range(0, len(encoded), near):
-            alike = sorted(encoded[start:start + near], key=lambda e: len(e["input_ids"]))
-            batches += [alike[i:i + size] for i in range(0, len(alike), size)]
-        short = [batch for batch in batches if len(batch) < size]
-        batches = [batch for batch in batches if len(batch) == size]
-        rng.shuffle(batches)
-        ordered += [row for batch in batches + short for row in batch]
+        ordered += in_similar_lengths(encoded, size, rng)
     return ordered[: made_up + round(epochs * len(rows))]
+
+
+def in_similar_lengths(encoded: list[dict[str, list[int]]], size: int, rng: random.Random) -> list[dict[str, list[int]]]:
+    """Encoded rows shuffled, and gathered into batches of similar length.
+
+    Lengths are sorted only within a few batches, and batches are shuffled again, so that a step sees all kinds of rows while
+    little is spent on padding.
+    """
+    near = 8 * size
+    rng.shuffle(encoded)
+    batches = []
+    for start in range(0, len(encoded), near):
+        alike = sorted(encoded[start:start + near], key=lambda e: len(e["input_ids"]))
+        batches += [alike[i:i + size] for i in range(0, len(alike), size)]
+    short = [batch for batch in batches if len(batch) < size]
+    batches = [batch for batch in batches if len(batch) == size]
+    rng.shuffle(batches)
+    return [row for batch in batches + short for row in batch]
 
 
 def quiet() -> None:
