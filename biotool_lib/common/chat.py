@@ -232,7 +232,8 @@ def _llama(text: str) -> list[dict[str, Any]]:
     _, tag, rest = text.partition("<|python_tag|>")
     if not tag and not text.startswith("{"):
         return []
-    rest, calls, at = (rest if tag else text).strip(), [], 0
+    rest, at = (rest if tag else text).strip(), 0
+    calls: list[dict[str, Any]] = []
     while at < len(rest) and len(calls) < MOST_CALLS:
         value, end = _decode_from(rest, at)
         if end == at or not isinstance(value, Mapping) or not (tag or "parameters" in value):

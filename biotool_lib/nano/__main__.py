@@ -21,7 +21,7 @@ from ..errors import BioToolError
 from ..generation import generate
 from ..notebooks import share_cores
 from ..training.recipe import Recipe, load_recipe
-from ..training.train import in_similar_lengths, make_trainer, quiet
+from ..training.train import in_similar_lengths, quiet
 from . import BASE, TRAIN, UNSEEN, Words, base_tokenizer, made_up_row, make_model, vocabulary_pieces
 
 FIRST_ROWS = 0.08  # share of rows without menus that come first: copying is found out sooner where little else is to be seen
@@ -34,6 +34,8 @@ def make_base(folder: Path = BASE, work: Path | None = None, recipe: Recipe | No
     `folder` gets weights (safetensors), tokenizer, training log, scores and a card; checkpoints lie in `work` until it is done.
     """
     from datasets import Dataset
+
+    from ..training.trainer import make_trainer
 
     recipe = recipe or load_recipe("nano_base")
     work = work or Path("runs/nano")
