@@ -152,7 +152,7 @@ def leakage(table: pd.DataFrame) -> Axes:
     axes, kinds, schemes = _axes(7, 3), list(dict.fromkeys(table["kind"])), list(dict.fromkeys(table["scheme"]))
     for i, kind in enumerate(kinds):
         rows = table[table["kind"] == kind].set_index("scheme").loc[schemes]
-        axes.bar(np.arange(len(schemes)) + (i - 1) * 0.27, rows["share"], 0.27, label=f"same {kind}",
+        axes.bar(np.arange(len(schemes)) + (i - 1) * 0.27, rows["share"], 0.27, label="near question" if kind == "question" else f"same {kind}",
                  yerr=[(rows["share"] - rows["low"]).clip(lower=0), (rows["high"] - rows["share"]).clip(lower=0)], capsize=2)
     axes.set(xticks=range(len(schemes)), xticklabels=schemes, ylim=(0, 1), xlabel="split by", ylabel="test rows seen in training")
     axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
@@ -202,3 +202,28 @@ def scores(table: pd.DataFrame, metric: str) -> Axes:
     axes.set(xticks=range(len(parts)), xticklabels=parts, ylim=(0, 1), ylabel=metric.replace("_", " "))
     axes.legend(ncols=len(models), loc="upper center", bbox_to_anchor=(0.5, 1.15))
     return axes
+
+
+def coverage_heat(table: pd.DataFrame) -> Axes:
+    """Heat map: of how many parameters (columns, the most used first) each function (rows) has answered calls, one panel a database.
+
+    `table` is what `calls.value_coverage` gives; the colour is the share of a parameter's listed values that calls have.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    shares = table.assign(used=table["calls"] > 0).groupby(["database", "function", "parameter"], sort=False)["used"].mean()
+    databases = list(dict.fromkeys(table["database"]))
+    _, panels = plt.subplots(1, len(databases), figsize=(11, 9), layout="constrained", squeeze=False)
+    for axes, database in zip(panels[0], databases, strict=True):
+        rows = shares[database]
+        names = list(dict.fromkeys(rows.index.get_level_values("function")))
+        width = max(len(rows[name]) for name in names)
+        grid = np.full((len(names), width), np.nan)
+        for i, name in enumerate(names):
+            grid[i, : len(rows[name])] = np.sort(rows[name].to_numpy(dtype=float))[::-1]
+        drawn = axes.imshow(grid, aspect="auto", cmap="viridis", vmin=0, vmax=1, interpolation="none")
+        axes.set(title=database, xlabel="parameters, the covered first", yticks=range(len(names)))
+        axes.set_yticklabels(names, fontsize=5)
+    plt.colorbar(drawn, ax=panels[0], label="share of a parameter's values with an answered call", shrink=0.4)
+    return panels[0][0]

@@ -28,14 +28,14 @@ JUDGE_PROMPTS = ("call_first", "answer_first")
 
 
 def travel(run: Run, recipe_name: str = "laptop", until: str = "evaluation", max_steps: int = -1,
-           writer: Any = None, judges: list[ChatJudge] | None = None) -> None:
-    """Do every stage up to `until` that is not done yet, saying what each left behind."""
+           writer: Any = None, judges: list[ChatJudge] | None = None, no_call: float = 0.0) -> None:
+    """Do every stage up to `until` that is not done yet, saying what each left behind; `no_call` is as in `dataset.build`."""
     recipe = load_recipe(recipe_name, max_steps=max_steps)
     steps = {
         "calls": lambda: calls.enumerate_calls(run),
         "questions": lambda: questions.write_questions(run, writer),
         "filters": lambda: filters.apply_filters(run, judges=judges),
-        "dataset": lambda: dataset.build(run),
+        "dataset": lambda: dataset.build(run, no_call),
         "training": lambda: (make_untrained(run, recipe), train(run, recipe, on_log=_say)),
         "evaluation": lambda: _evaluate(run, recipe),
     }
@@ -125,13 +125,15 @@ def main(arguments: list[str] | None = None, stage: str | None = None) -> int:
     parser.add_argument("--recipe", default="laptop")
     parser.add_argument("--max-steps", type=int, default=-1, help="stop training early (for trying things out)")
     parser.add_argument("--until", choices=STAGES, default=stage or "evaluation", help="the last stage to do")
+    parser.add_argument("--no-call", type=float, default=0.0, metavar="SHARE", help="share of rows on which not to call is right, 0 to 0.5")
     add_chat_options(parser)
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     share_cores()
     try:
         run = Run(Path(options.run), profile=options.profile, backend=options.backend, recordings=options.recordings, seed=options.seed)
-        travel(run, options.recipe, options.until, options.max_steps, chat_writer(run, options), chat_judges(run, options))
+        travel(run, options.recipe, options.until, options.max_steps, chat_writer(run, options), chat_judges(run, options),
+               options.no_call)
     except BioToolError as wrong:
         print(f"error: {wrong}", file=sys.stderr)
         return 2

@@ -21,13 +21,16 @@ from ..files import read_yaml
 from ..gateway import Client, Observation
 from ..gateway.replay import Recordings
 from . import authored
-from .strata import STRATA, settle, stratum
+from .strata import STRATA, settle, stratum, unspeakable
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..catalogue.tool import Parameter
+
 __all__ = [
-    "STRATA", "call_id", "coverage", "digest", "enumerate_calls", "fill", "plans", "propose", "row", "run_client", "settle", "stratum",
+    "STRATA", "call_id", "coverage", "digest", "enumerate_calls", "fill", "kinds_coverage", "plans", "propose", "row", "run_client", "settle",
+    "stratum", "value_coverage",
 ]
 
 MOST_PER_FUNCTION = 60  # of recorded calls, so that no one function drowns the rest
@@ -200,6 +203,67 @@ def coverage(run: Run) -> pd.DataFrame:
         used[call["name"]].update(call["arguments"])
         counts["parameters_used"] = len(used[call["name"]])
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("name")
+
+
+def value_coverage(run: Run) -> pd.DataFrame:
+    """Which values of which parameters the answered calls of a run have: one row a parameter, or a listed value of one.
+
+    Columns: `database`, `function`, `parameter`, `value` ("any" where no values are listed), `calls`, and for those without a call
+    `reason`: unspeakable (format, display or machinery), default (a canonical call leaves it out), unanswered (the backend answers no
+    call of the function), recorded (the atlas holds recorded answers of a few calls of the function only), or not proposed.
+    Raises MissingArtefact before the enumeration. Example: `value_coverage(run).groupby("reason").size()`
+    """
+    import pandas as pd
+
+    answered = [call for call in run.read("calls.jsonl") if call["outcome"] == "ok"]
+    of_function = Counter(call["name"] for call in answered)
+    used: Counter[tuple[str, str, str]] = Counter()
+    for call in answered:
+        for name, value in call["arguments"].items():
+            listed = _listed(tools()[call["name"]].parameters[name])
+            given = {str(item) for item in (value if isinstance(value, list) else str(value).split(","))}
+            used.update((call["name"], name, item) for item in (given & set(listed) or ({"any"} if "any" in listed else set())))
+    rows = []
+    for tool in tools().values():
+        recorded = {plan.get("from", "").startswith("ensembl_recorded") for plan in plans().get(tool.name, ())} == {True}
+        for parameter in tool.parameters.values():
+            standard = str(parameter.default if parameter.send is None else parameter.send)
+            for value in _listed(parameter):
+                count = used[tool.name, parameter.name, value]
+                why = None if count else _reason(tool.name, parameter.name, value, standard, of_function[tool.name], recorded)
+                rows.append({"database": tool.database, "function": tool.name, "parameter": parameter.name, "value": value,
+                             "calls": count, "reason": why})
+    return pd.DataFrame(rows)
+
+
+def _listed(parameter: Parameter) -> list[str]:
+    """The values of a parameter that a table of coverage tells apart."""
+    return [str(value) for value in parameter.enum] if parameter.enum else ["True"] if parameter.type == "boolean" else ["any"]
+
+
+def _reason(name: str, parameter: str, value: str, standard: str, answered: int, recorded: bool) -> str:
+    if not answered:
+        return "unanswered"
+    why = unspeakable(name, parameter, value)
+    return f"unspeakable ({why})" if why else "default" if value == standard else "recorded" if recorded else "not proposed"
+
+
+def kinds_coverage(run: Run) -> pd.DataFrame:
+    """Answered calls of a run by database, subfield, species and kind of entity: one row a combination, with the count `calls`.
+
+    A species is the one that an argument names ("none" where none does), a kind that of the first required argument that names a thing.
+    """
+    import pandas as pd
+
+    rows: Counter[tuple[str, str, str, str]] = Counter()
+    for call in run.read("calls.jsonl"):
+        if call["outcome"] == "ok":
+            tool = tools()[call["name"]]
+            kinds = {name: tool.parameters[name].kind for name in call["arguments"]}
+            species = next((str(call["arguments"][name]) for name, kind in kinds.items() if kind == "species"), "none")
+            things = [str(kind) for kind in kinds.values() if kind not in (None, "species", "fields", "entrez_db", "assembly", "population")]
+            rows[tool.database, tool.subfield, species, things[0] if things else "none"] += 1
+    return pd.DataFrame([{**dict(zip(("database", "subfield", "species", "entity"), key, strict=True)), "calls": n} for key, n in sorted(rows.items())])
 
 
 def run_client(run: Run) -> Client:

@@ -1,4 +1,4 @@
-"""Questions that people wrote in their own words, each with its call: never trained on, never made from a phrasing."""
+"""Questions written by hand, without the phrasings, each with its call: never trained on."""
 
 from __future__ import annotations
 

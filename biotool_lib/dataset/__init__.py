@@ -59,8 +59,8 @@ def build(run: Run, no_call: float = 0.0, scheme: str = "call") -> pd.DataFrame:
 
     if scheme not in SCHEMES:
         raise InvalidParameter("build", [Problem("scheme", scheme, did_you_mean(scheme, SCHEMES))])
-    files = [*(f"{split}.jsonl" for split in SPLITS), "authored.jsonl", "authored_rejected.jsonl", "splits", "exports", "leakage.jsonl", "README.md",
-             "SHA256SUMS"]
+    parts = [*SPLITS, "authored", "authored_rejected"]
+    files = [*(f"{part}.jsonl" for part in parts), "splits", "exports", "leakage.jsonl", "README.md", "SHA256SUMS"]
     stage = run.stage("dataset", reads=["calls.jsonl", "questions.jsonl", "verdicts.jsonl"], writes=[f"dataset/{name}" for name in files],
                       settings={"no_call": no_call, "scheme": scheme})
     if not stage.done:
@@ -72,9 +72,9 @@ def build(run: Run, no_call: float = 0.0, scheme: str = "call") -> pd.DataFrame:
         split_rows = [r for r in rows if r["id"] in split_of]
         for split in SPLITS:
             run.write(f"dataset/{split}.jsonl", [r for r in split_rows if split_of[r["id"]] == split])
-        for name, parts in schemes.items():
-            listed = {split: [r["id"] for r in rows if parts.get(r["id"]) == split] for split in SPLITS}
-            listed["left_out"] = [r["id"] for r in rows if r["id"] not in parts]
+        for name, place in schemes.items():
+            listed = {split: [r["id"] for r in rows if place.get(r["id"]) == split] for split in SPLITS}
+            listed["left_out"] = [r["id"] for r in rows if r["id"] not in place]
             write_atomically(run.path / f"dataset/splits/{name}.json", json.dumps(listed, indent=0) + "\n")
         measured = measure_leakage(rows, schemes, run.seed).astype(object)
         leaks = measured.where(measured.notna(), None).to_dict("records")  # a split without rows has no share
