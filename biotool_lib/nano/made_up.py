@@ -68,8 +68,8 @@ def _schema(function: dict[str, Any]) -> dict[str, Any]:
     """The compact schema, written by what writes those of real functions."""
     parameters = {p["name"]: Parameter(p["name"], "", p["type"], "query", p["name"], p["required"], enum=tuple(p.get("enum", ())) or None)
                   for p in function["parameters"]}
-    nowhere = {"database": "", "group": "", "subfield": "", "description": "", "docs": "", "base": "", "path": ""}
-    return Tool(name=function["name"], parameters=parameters, **nowhere).json_schema(compact=True)
+    nowhere = ("",) * 7  # such a function has no database, no documentation and no path
+    return Tool(function["name"], *nowhere, parameters=parameters).json_schema(compact=True)
 
 
 def _function(rng: random.Random, words: Words) -> dict[str, Any]:
