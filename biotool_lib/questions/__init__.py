@@ -72,7 +72,7 @@ def write_questions(run: Run, writer: str | Writer | None = None) -> pd.DataFram
     if not stage.done:
         asked = [call for call in run.read("calls.jsonl") if call["outcome"] == "ok" and call["name"] not in NO_QUESTIONS]
         calls = [call for call in asked if not call.get("authored")]
-        families: dict[str, set[str]] = {}
+        families: dict[str, list[str]] = {}
         if chosen.resumable:
             written = run.resume(stage, calls, lambda call: {"id": call["id"], "written": chosen.write(call, run.seed)}, workers=chosen.workers)
             of_call = {row["id"]: row["written"] for row in written}
