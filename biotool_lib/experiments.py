@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import calls, dataset, evaluation, filters, generation, questions
+from . import calls, dataset, evaluation, filters, questions
 from .common.runner import Run, write_atomically
 from .errors import BioToolError, InvalidParameter, Problem, did_you_mean
 from .notebooks import project_root, share_cores
@@ -96,11 +96,14 @@ def _study(name: str, study: Study, folder: Path, max_steps: int) -> dict[str, A
         for seed in how.seeds:
             model = "-".join([*arm.replace(",", "").split(), str(seed)]) if how.trained else "-".join(arm.replace(",", "").split())
             print(f"{name}: {model} …", flush=True)
-            at = train(run, recipe, model, seed=seed) if how.trained else make_untrained(run, recipe, model)
-            generation.predict(run, at, recipe)
+            if how.trained:
+                train(run, recipe, model, seed=seed)
+            else:
+                make_untrained(run, recipe, model)
             stamp = run.manifest["stages"][f"model/{model}"]
             models[model] = {"arm": arm, "seed": seed if how.trained else None, "changes": how.changes,
                              **{key: stamp[key] for key in ("rows", "steps", "seconds", "parameters") if key in stamp and how.trained}}
+    evaluation.predict_all(run, list(models))
     evaluation.evaluate(run, list(models))
     scores = json.loads((run.path / "scores.json").read_text(encoding="utf-8"))
     for model in models:

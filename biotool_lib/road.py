@@ -19,7 +19,7 @@ from .errors import BioToolError, InvalidParameter, Problem
 from .judges import ChatJudge
 from .notebooks import share_cores
 from .questions.chat import ChatWriter
-from .training import load_recipe, make_untrained, train
+from .training import load_recipe, make_untrained, train, with_menu
 
 STAGES = ("calls", "questions", "filters", "dataset", "training", "evaluation")
 
@@ -49,8 +49,9 @@ def travel(run: Run, recipe_name: str = "laptop", until: str = "evaluation", max
 
 
 def _evaluate(run: Run, recipe) -> None:
-    names = ["untrained", "retrieval", "grammar", recipe.name]
-    evaluation.predict_all(run, names, recipe)
+    make_untrained(run, with_menu(recipe, 1), "in_context")
+    names = ["untrained", "in_context", "retrieval", "grammar", recipe.name]
+    evaluation.predict_all(run, names)
     table = evaluation.evaluate(run, names)
     print(table[table.part == "overall"].to_string(index=False))
 

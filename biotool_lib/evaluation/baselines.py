@@ -20,7 +20,7 @@ from ..dataset import with_menus
 from ..files import read_yaml
 from ..generation import generate, prediction, retrieve
 from ..generation import predict as generate_predictions
-from ..training import Recipe
+from ..training import recipe_of
 from .compare import NOT_RUN
 from .distance import read_split
 from .inverse import grammar
@@ -113,10 +113,11 @@ def _predict(run: Run, name: str, settings: dict[str, Any], shots: int, menu: in
     return pd.DataFrame(run.read(artefact))
 
 
-def predict_all(run: Run, models: Sequence[str], recipe: Recipe, progress: bool | None = None) -> None:
+def predict_all(run: Run, models: Sequence[str], progress: bool | None = None) -> None:
     """Predictions of the floors `retrieval` and `grammar` and of models in models/, of the test split and of the authored questions.
 
-    What is there already is not made again. Example: `predict_all(run, ["untrained", "retrieval", "grammar", "laptop"], load_recipe("laptop"))`
+    Each model is asked as its own recipe says. What is there already is not made again.
+    Example: `predict_all(run, ["untrained", "retrieval", "grammar", "laptop"])`
     """
     authored = run.path / "dataset/authored.jsonl"
     splits = {"test": "", **({"authored": "-authored"} if authored.is_file() and authored.stat().st_size else {})}
@@ -127,7 +128,8 @@ def predict_all(run: Run, models: Sequence[str], recipe: Recipe, progress: bool 
             elif model == "grammar":
                 grammar(run, split, model + mark)
             else:
-                generate_predictions(run, run.path / "models" / model, recipe, split, model + mark, progress)
+                folder = run.path / "models" / model
+                generate_predictions(run, folder, recipe_of(folder), split, model + mark, progress)
 
 
 def nearest(known: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, Any]], shots: int) -> list[Rows]:

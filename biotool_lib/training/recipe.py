@@ -162,3 +162,8 @@ def kernels(recipe: Recipe) -> dict[str, Any]:
 
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
+
+
+def recipe_of(folder: Path) -> Recipe:
+    """The recipe that a model was saved with; it says what has to stand in its prompt. Example: `recipe_of(run.path / "models/laptop")`"""
+    return Recipe(**json.loads((folder / "recipe.json").read_text(encoding="utf-8")))
