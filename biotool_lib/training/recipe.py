@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import json
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
