@@ -8,9 +8,11 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-# Dense bf16 tensor peak in TFLOP/s, without sparsity, from NVIDIA's data sheets; matched by the beginning of the device's name.
+# Dense bf16 peak of the tensor cores in TFLOP/s (NVIDIA's data sheets; those of Hopper print the double, "with sparsity"), by the
+# names that the driver gives.
 PEAKS = {
-    "NVIDIA A100": 312.0, "NVIDIA H100 80GB HBM3": 989.4, "NVIDIA H100 PCIe": 756.0, "NVIDIA H200": 989.4, "NVIDIA L40S": 362.0, "NVIDIA L4": 121.0,
+    "NVIDIA A100-SXM4-40GB": 312.0, "NVIDIA A100-SXM4-80GB": 312.0, "NVIDIA A100-PCIE-40GB": 312.0, "NVIDIA A100 80GB PCIe": 312.0,
+    "NVIDIA H100 80GB HBM3": 989.4, "NVIDIA H100 PCIe": 756.0, "NVIDIA H200": 989.4,
 }
 
 
@@ -19,8 +21,7 @@ def peak_tflops(device_name: str) -> float | None:
 
     Example: `peak_tflops("NVIDIA A100-SXM4-40GB")`
     """
-    known = [name for name in PEAKS if device_name == name or device_name.startswith((name + "-", name + " "))]
-    return PEAKS[max(known, key=len)] if known else None
+    return PEAKS.get(device_name)
 
 
 def forward_flops(config, rows: Sequence[tuple[int, int]]) -> float:
