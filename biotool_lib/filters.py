@@ -69,7 +69,8 @@ def judge(question: Mapping[str, Any], call: Mapping[str, Any]) -> tuple[bool, s
     if re.search(rf"\b{call['name']}\b", text) or any(name in tools() for name in _NAME.findall(text)):
         return False, "names the function"
     answer = question["answer_value"]
-    if isinstance(answer, str) and len(answer) > 3 and answer.lower() in text.lower() and not _given(answer, call):
+    offers = re.search(r"\bor\b", text)  # "a gene or a transcript?" holds its answer as one of two
+    if isinstance(answer, str) and len(answer) > 3 and answer.lower() in text.lower() and not (offers or _given(answer, call)):
         return False, "holds its own answer"
     if answer in _BLANK or look_up(call["observation"]["summary"], question["answer_path"]) != answer:
         return False, "the response does not hold the answer"
