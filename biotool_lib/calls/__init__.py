@@ -57,15 +57,18 @@ def propose(client: Client, seed: int = 0, functions: list[str] | None = None, s
     """Distinct canonical calls as {"id", "name", "arguments", "authored"}, in a fixed order for a seed.
 
     A replay client proposes what was recorded (at most 60 a function); the others the plans over the atlas's entities,
-    each plan's limit multiplied by `scale`. Calls of authored questions come last, marked, also where they were proposed already.
+    each plan's limit multiplied by `scale`. Calls of authored questions come last, marked, also where they were proposed already; but
+    a function keeps its proposed calls unmarked where no other would be left to learn from.
     """
     found = _recorded(client.recordings, seed, functions) if client.recordings else _planned(seed, functions, scale)
     distinct: dict[str, dict[str, Any]] = {}
     for call in found:
         distinct.setdefault(call_id(call), {"id": call_id(call), **call, "authored": False})
-    for row in authored.read():
-        if functions is None or row["name"] in functions:
-            distinct[call_id(row)] = {"id": call_id(row), "name": row["name"], "arguments": row["arguments"], "authored": True}
+    written = {call_id(row): row for row in authored.read() if functions is None or row["name"] in functions}
+    kept = {call["name"] for name, call in distinct.items() if name not in written}
+    for name, row in written.items():
+        if name not in distinct or row["name"] in kept:
+            distinct[name] = {"id": name, "name": row["name"], "arguments": row["arguments"], "authored": True}
     return list(distinct.values())
 
 
@@ -160,7 +163,8 @@ def enumerate_calls(run: Run, client: Client | None = None, functions: list[str]
         stage.finish(len(rows), outcomes=dict(sorted(Counter(r["outcome"] for r in rows).items())),
                      functions=dict(sorted(Counter(r["name"] for r in rows).items())),
                      strata=dict(sorted(Counter(stratum(r) for r in rows).items())),
-                     authored=sum(r["authored"] for r in rows), authored_unanswered=authored.unanswered(rows))
+                     authored=sum(r["authored"] for r in rows), authored_unanswered=authored.unanswered(rows),
+                     authored_trained_on=authored.trained_on(rows))
         run.tidy(stage)
     return pd.DataFrame(run.read("calls.jsonl"))
 

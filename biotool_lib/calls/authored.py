@@ -82,6 +82,14 @@ def unanswered(calls: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
             for row in read() if call_id(row) in failed]
 
 
+def trained_on(calls: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Ids of authored questions that are left out because their call is one of the few of its function, from which training learns it."""
+    from . import call_id
+
+    unmarked = {call["id"] for call in calls if not call.get("authored")}
+    return [row["id"] for row in read() if call_id(row) in unmarked]
+
+
 def _settled(name: str, arguments: Mapping[str, Any]) -> dict[str, str]:
     """Entrez queries in the spelling that the calls of this book have."""
     return {key: settle(value) for key, value in arguments.items()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +55,9 @@ def _said(text: str, call: Mapping[str, Any], name: str, value: Any) -> bool:
     if any(holds(text, _filled(clause, values)) for clause in _clauses(options, name, value) or []):
         return True
     cue = _cues()["options"].get(name)
+    if cue == "number":
+        others = sorted((fold(given) for key, given in values.items() if key != name), key=len, reverse=True)
+        return holds(reduce(lambda rest, given: rest.replace(given, " "), others, text), literal(value))
     if cue is not None:
         pattern = cue.get(value, cue.get(literal(value))) if isinstance(cue, dict) else cue
         if pattern is not None and not (isinstance(cue, dict) and holds(text, literal(value))):
