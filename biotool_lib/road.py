@@ -21,6 +21,7 @@ from .notebooks import share_cores
 from .questions.chat import ChatWriter
 from .training import load_recipe, make_untrained, train, with_menu
 
+SAID = 200  # letters: longer facts of a stage stand in the manifest
 STAGES = ("calls", "questions", "filters", "dataset", "training", "evaluation")
 
 
@@ -44,7 +45,7 @@ def travel(run: Run, recipe_name: str = "laptop", until: str = "evaluation", max
         steps[name]()
         for stage, stamp in run.manifest["stages"].items():
             if stage.split("/")[0] == {"training": "model"}.get(name, name):
-                facts = {k: v for k, v in stamp.items() if k not in ("sha256", "key", "seconds", "rows", "functions")}
+                facts = {k: v for k, v in stamp.items() if k not in ("sha256", "key", "seconds", "rows", "functions") and len(str(v)) <= SAID}
                 print(f"  {stage}: {stamp['rows']} rows in {stamp['seconds']} s {facts or ''}", flush=True)
 
 
