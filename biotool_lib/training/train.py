@@ -21,6 +21,8 @@ from .recipe import Recipe, for_this_machine, kernels, system_prompt
 from .rows import chosen, encode_rows, schemas, scramble
 from .save import save
 
+WATCHED = 256  # validation rows whose loss is watched while a model is trained
+
 
 def load_base(run: Run, recipe: Recipe, seed: int):
     """Model and tokenizer that a recipe starts from; "nano" is the base that ships with the package, "scratch" makes both anew.
@@ -143,7 +145,9 @@ def _data(run: Run, recipe: Recipe, tokenizer, seed: int) -> tuple[dict[str, Any
     fitting, left_out = encode_rows(tokenizer, rows, recipe)
     if not fitting:
         raise InvalidParameter("train", [Problem("max_length", recipe.max_length, f"no row of {run.path}/dataset/train.jsonl fits: raise it")])
-    check, _ = encode_rows(tokenizer, run.read("dataset/validation.jsonl"), recipe)
+    held_back = run.read("dataset/validation.jsonl")
+    watched = random.Random("watched").sample(held_back, min(WATCHED, len(held_back)))
+    check, _ = encode_rows(tokenizer, watched, recipe)
     ordered = fitting if recipe.packing else _in_order(rows, recipe, tokenizer, random.Random(f"order:{seed}"))
     parts = {"train": Dataset.from_list(ordered), "rows": len(fitting)}
     if check:
