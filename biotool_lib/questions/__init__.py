@@ -71,7 +71,8 @@ def write_questions(run: Run, writer: str | Writer | None = None) -> pd.DataFram
     stage = run.stage("questions", reads=["calls.jsonl"], writes=writes, settings=chosen.settings)
     if not stage.done:
         asked = [call for call in run.read("calls.jsonl") if call["outcome"] == "ok" and call["name"] not in NO_QUESTIONS]
-        calls, families = [call for call in asked if not call.get("authored")], {}
+        calls = [call for call in asked if not call.get("authored")]
+        families: dict[str, list[str]] = {}
         if chosen.resumable:
             written = run.resume(stage, calls, lambda call: {"id": call["id"], "written": chosen.write(call, run.seed)}, workers=chosen.workers)
             of_call = {row["id"]: row["written"] for row in written}

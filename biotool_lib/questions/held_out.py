@@ -64,7 +64,8 @@ def choose_families(calls: Sequence[Mapping[str, Any]], found: Mapping[str, Sequ
 
 def choose_calls(calls: Sequence[Mapping[str, Any]], found: Mapping[str, Sequence[Fit]], families: Mapping[str, set[str]], seed: int) -> set[str]:
     """The calls asked in held-out families: a seeded share of all, of the ordinary calls that two phrasings of such families fit."""
-    sizes, room = Counter(call["name"] for call in calls), {}
+    sizes = Counter(call["name"] for call in calls)
+    room: dict[str, int] = {}
     able = []
     for call in calls:
         texts = {fit[0]["text"] for fit in found[call["id"]] if grammar.family(fit[0]) in families.get(call["name"], ())}
