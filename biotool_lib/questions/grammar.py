@@ -89,8 +89,10 @@ def unanswered(call: Mapping[str, Any], seed: int = 0) -> str | None:
 
 
 def _fitting(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[Fit]:
-    """Phrasings that say every argument of the call and whose answer the response holds."""
-    return (found for found in _sayable(entry, call) if found[2] not in _BLANK)
+    """Phrasings that say every argument of the call and whose answer the response holds, and the question does not give away."""
+    said = {literal(value).casefold() for value in call["arguments"].values()}
+    return (found for found in _sayable(entry, call)
+            if found[2] not in _BLANK and not (isinstance(found[2], str) and found[2].casefold() in said))
 
 
 def _sayable(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[Fit]:
