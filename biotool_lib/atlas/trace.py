@@ -15,6 +15,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def trace(facts: list[Fact], sources: Path) -> list[Fact]:
             for record, named in records(path, file, about.get(file), asking):
                 for fact_id in {one for key in named for one in asking[key]}:
                     held[fact_id].append(record)
-    return [_judged(fact, _of(held[id(fact)], keys[id(fact)], fact), aliases) for fact in facts]
+    return [_judged(fact, _of(held[id(fact)], keys[id(fact)], fact), held[id(fact)], aliases) for fact in facts]
 
 
 def _aliases(sources: Path) -> dict[str, str]:
@@ -195,12 +196,12 @@ def _of(found: list[Record], keys: list[list[str]], fact: Fact) -> list[Record]:
                                               for other in holding)]
 
 
-def _judged(fact: Fact, held: list[Record], aliases: dict[str, str]) -> Fact:
+def _judged(fact: Fact, held: list[Record], naming: list[Record], aliases: dict[str, str]) -> Fact:
     if not any(FILES_OF_TABLE.get((fact.table, source)) or FILES.get(source) for source in fact.sources):
         return replace(fact, found="no file")
     if held and fact.column in fact.columns:  # a record of that name is what had to be found
         return replace(fact, found="yes", file=held[0].file)
-    for value in (*_readings(fact), *_counted(fact, held)) if held else ():
+    for value in (*_readings(fact), *_by_place(fact, naming)) if held else ():
         places = [next((one.file for one in held if _says(one, fact.column, part)), None) or _joined(fact, part, aliases) for part in value]
         if places and None not in places:
             return replace(fact, found="yes", file=next((one for one in places if one), ""))
@@ -243,15 +244,19 @@ def _readings(fact: Fact) -> Iterator[list[str]]:
                (accession, str(int(place) + 1), *letters) if word]
 
 
-def _counted(fact: Fact, held: list[Record]) -> Iterator[list[str]]:
-    """What stands in the source where the value counts it: the authors of a paper, the place of an exon in the list of its transcript."""
+def _by_place(fact: Fact, naming: list[Record]) -> Iterator[list[str]]:
+    """What stands in a source that says the value by the place of things: the number of authors, of an exon in a list, the taxon before in a lineage."""
     if fact.column == "author_count" and len(authors := fact.row["authors"].split("|")) == int(fact.value):
         yield authors
     if (fact.table, fact.column) == ("exons", "rank"):
         span = f"{fact.row['start']}-{fact.row['end']}"
-        for spans in (value.split(",") for one in held for _, value in one.own if span in value.split(",")):
+        for spans in (value.split(",") for one in naming for _, value in one.own if span in value.split(",")):
             if spans[::int(fact.row["strand"])].index(span) + 1 == int(fact.value):
                 yield [span]
+    if (fact.table, fact.column) == ("entrez_taxonomy", "parent_id"):
+        for one in naming:
+            if (fact.value, fact.row["taxon_id"]) in pairwise(value for name, value in one.own if name == "TaxId"):
+                yield [fact.row["taxon_id"]]
 
 
 def _scalars(node: Any) -> Iterator[str]:
