@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from conftest import NO_RECORDINGS, RECORDED
+
 import biotool_lib as bt
 from biotool_lib.atlas.store import FACTS, gaps, read_table, table_name, tables
+from biotool_lib.atlas.trace import sample, swapped, trace
 
 
 def rows_of(name: str) -> list[dict[str, str | None]]:
@@ -53,3 +57,14 @@ def test_the_page_of_the_book_is_what_the_command_writes(tmp_path) -> None:
     written = (tmp_path / "atlas.md").read_text(encoding="utf-8")
     page = (Path(__file__).parents[1] / "book" / "atlas_tables.md").read_text(encoding="utf-8")
     assert written == tables() and page.endswith(written), "run: python -m biotool_lib.atlas tables, and put its output below the page's introduction"
+
+
+@pytest.mark.skipif(not (RECORDED / "index.jsonl").is_file() or not (RECORDED.parent / "tables").is_dir(), reason=NO_RECORDINGS)
+def test_200_random_facts_stand_in_their_sources_and_facts_with_another_rows_value_do_not() -> None:
+    facts = sample(200)
+    assert {one.table for one in facts} == {table_name(path) for path in FACTS.iterdir() if not table_name(path).startswith("sources_")}
+    found = trace(facts, RECORDED.parent)
+    assert [one.line() for one in found if one.found == "no"] == []
+    assert sum(one.found == "yes" for one in found) >= 0.9 * len(found), "most facts have a source file, not only a transcript"
+    wrong = [one.found for one in trace(swapped([one for one in found[::2] if one.found == "yes"]), RECORDED.parent)]
+    assert wrong.count("no") >= 0.85 * len(wrong) > 50, "the check would not notice a wrong value"

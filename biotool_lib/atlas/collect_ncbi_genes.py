@@ -122,9 +122,10 @@ def _genes_recorded(room: Collector) -> None:
             if official:
                 record |= {"nomenclature_symbol": record["symbol"], "nomenclature_name": record.get("name", ""), "nomenclature_status": "Official"}
             keep = {key: old[key] for key in ("refseq_rna", "refseq_protein", "taxon_id", "gene_type") if old.get(key)}
-            room.genes[record["gene_id"]] = record | keep | {"source": "eutils"}
+            room.genes[record["gene_id"]] = record | keep | {"source": _told_by(keep, old)}
     for _, summary in replies.docsums(room.recorded, "gene"):
         before: Row = room.genes.get(summary["uid"], {})
+        kept = {key: before.get(key, "") for key in ("refseq_rna", "refseq_protein", "gene_type")}
         spot: dict[str, Any] = (summary.get("genomicinfo") or [{}])[0]
         room.genes[summary["uid"]] = {
             "gene_id": summary["uid"],
@@ -152,15 +153,18 @@ def _genes_recorded(room: Collector) -> None:
             "chr_sort": summary["chrsort"],
             "sort_start": str(summary["chrstart"]),
             "chr_loc": spot.get("chrloc", ""),
-            "refseq_rna": before.get("refseq_rna", ""),
-            "refseq_protein": before.get("refseq_protein", ""),
-            "gene_type": before.get("gene_type", ""),
+            **kept,
             "complete": "yes",
-            "source": "eutils",
+            "source": _told_by(kept, before),
         }
     known = {gene["organism"]: gene["taxon_id"] for gene in room.genes.values() if gene.get("taxon_id")}
     for gene in room.genes.values():
         gene.setdefault("taxon_id", known.get(gene.get("organism", ""), ""))
+
+
+def _told_by(kept: dict[str, str], before: Row) -> str:
+    """The sources of a recorded gene, with those of what it keeps of the row that a table gave."""
+    return "|".join(dict.fromkeys(["eutils", *(before["source"].split("|") if any(kept.values()) else ())]))
 
 
 def _genes_of_homologene(room: Collector) -> None:

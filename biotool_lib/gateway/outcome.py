@@ -81,7 +81,8 @@ def judge(tool: Tool, status: int | None, headers: Mapping[str, str], body: byte
         return Judged("bad_body", data, "an HTML page where data was expected")
     if root is None and _is_xml(data):
         return Judged("bad_body", data, "XML that is not well-formed or not whole")
-    return Judged("empty" if is_empty(data, root) else "ok", data)
+    nothing = _unmatched(data) if tool.name == "ecitmatch" and isinstance(data, str) else is_empty(data, root)
+    return Judged("empty" if nothing else "ok", data)
 
 
 def parse(body: bytes, content_type: str = "") -> Any:
@@ -312,6 +313,11 @@ def is_empty(data: Any, root: Element | None = None) -> bool:
         if key in data:
             return is_empty(data[key])
     return not data
+
+
+def _unmatched(text: str) -> bool:
+    """Whether no citation found its paper: every line ends in NOT_FOUND, with or without a reason. AMBIGUOUS tells of papers and is content."""
+    return all(line.rstrip("| ").rpartition("|")[2].startswith("NOT_FOUND") for line in text.splitlines() if line.strip())
 
 
 def _has_links(part: Mapping[str, Any]) -> bool:
