@@ -11,7 +11,7 @@ RECIPE ?= laptop
 PORT ?= 8136
 HOST ?= 127.0.0.1
 
-.PHONY: help setup book test run experiments atlas bench check render
+.PHONY: help setup book test run experiments nano atlas bench check render
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -42,6 +42,9 @@ test: $(READY) ## unit tests, every notebook against its outputs (in runs/test),
 
 run: $(READY) ## the road without notebooks: make run BACKEND=replay RECORDINGS=folder [RUN=runs/mine] [RECIPE=laptop]
 	$(BIN)/python -m biotool_lib.road --run $(RUN) --backend $(BACKEND) --recipe $(RECIPE) --profile laptop $(if $(RECORDINGS),--recordings $(RECORDINGS))
+
+nano: $(READY) ## make the base of the laptop model anew, from made-up tool calls (half an hour, resumable)
+	$(BIN)/python -m biotool_lib.nano
 
 experiments: $(READY) ## all arms and seeds, resumable; writes results/
 	$(BIN)/python -m biotool_lib.experiments

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: what the layers above the atlas cost, what several hosts at once and batches bring; a few minutes on a CPU.
+"""`python -m benchmarks`: what the layers above the atlas cost, what several hosts at once and batches bring, how long scoring takes; ten minutes on a CPU.
 
 Each figure is printed with that of its alternative, measured in the same run, and their ratio; all are written to
 results/benchmarks.json with the versions they were measured with.
@@ -32,18 +32,10 @@ from biotool_lib.nano import made_up_row, make_model, make_tokenizer
 from biotool_lib.observe import Context, summarise
 from biotool_lib.training import load_recipe
 
+from .evaluation import evaluation_speed
+from .report import Result, compared
+
 REPEATS = 20
-Result = dict[str, Any]
-
-
-def compared(what: str, unit: str, n: int, ours: tuple[str, float], alternative: tuple[str, float], **more: Any) -> Result:
-    """One figure beside its alternative, printed and returned."""
-    result = {"what": what, "unit": unit, "n": n, ours[0]: round(ours[1], 3), alternative[0]: round(alternative[1], 3),
-              "ratio": round(ours[1] / alternative[1], 2), **more}
-    extra = "".join(f", {key.replace('_', ' ')} {value}" for key, value in more.items())
-    print(f"{what}: {ours[0]} {ours[1]:.3g} {unit}, {alternative[0]} {alternative[1]:.3g} {unit}, "
-          f"ratio {result['ratio']:.2f} (n = {n}{extra})", flush=True)
-    return result
 
 
 def milliseconds(work: Callable[..., object], *arguments: Any, **named: Any) -> float:
@@ -150,7 +142,7 @@ def batched_generation() -> Iterator[Result]:
 def main() -> None:
     """Measure, print, and write results/benchmarks.json."""
     started = time.monotonic()
-    results = [result for benchmark in (client_overhead, summaries, enumeration, batched_generation) for result in benchmark()]
+    results = [result for benchmark in (client_overhead, summaries, enumeration, batched_generation, evaluation_speed) for result in benchmark()]
     with tempfile.TemporaryDirectory() as folder:
         stamp = bt.Run(folder).manifest
     manifest = {"command": "make bench", "created_at": stamp["created_at"], "versions": stamp["versions"], "cores": os.cpu_count(),

@@ -90,8 +90,8 @@ def apply_filters(run: Run, client: Client | None = None, judges: Sequence[ChatJ
     """
     import pandas as pd
 
-    human = run.path / "human.jsonl"
-    reads = ["calls.jsonl", "questions.jsonl", *(["human.jsonl"] if human.exists() else [])]
+    people = ReviewBook(run.path / "human.jsonl", head=run.manifest["stages"].get("filters", {}).get("human_head", ""))
+    reads = ["calls.jsonl", "questions.jsonl", *(["human.jsonl"] if people.records else [])]
     settings: Any = [judge.settings for judge in judges] if judges else None
     stamp = run.manifest["stages"].get("filters", {})
     if judges is None and "settings" in stamp:
@@ -104,11 +104,13 @@ def apply_filters(run: Run, client: Client | None = None, judges: Sequence[ChatJ
                 "go on (what they have answered is not asked again), or name none, as `judges=()`, to do without")])
         client = client or run_client(run)
         calls = {call["id"]: call for call in run.read("calls.jsonl")}
-        rows, texts = [], Counter(fold(q["question"]) for q in run.read("questions.jsonl"))
+        written = [{**question, "call": calls[question["call_id"]]} for question in run.read("questions.jsonl")]
+        questions = people.corrected(written)  # a person's correction is read by every filter, like any other question
+        rows, texts = [], Counter(fold(q["question"]) for q in questions)
         again: dict[str, Observation] = {}
         sound = []
-        for question in track(run.read("questions.jsonl"), "filters"):
-            call = calls[question["call_id"]]
+        for question in track(questions, "filters"):
+            call = question["call"]
             if call["id"] not in again:
                 again = {call["id"]: client.call(call["name"], call["arguments"])}  # questions of a call stand together
             accept, reason = execution(question, call, again[call["id"]])
@@ -127,7 +129,8 @@ def apply_filters(run: Run, client: Client | None = None, judges: Sequence[ChatJ
             meters = {id(judge.model.meter): judge.model.meter for judge in judges}
             facts = {"settings": settings, "judges": _judges_facts(read, {q["id"]: q["call_id"] for q in sound}),
                      "usage": [meter.summary() for meter in meters.values()]}
-        rows += ReviewBook(human).verdicts() if human.exists() else []
+        rows += people.verdicts(written)
+        facts |= {"human_head": people.head} if people.records else {}
         run.write("verdicts.jsonl", rows)
         stage.finish(len(rows), kept=len(accepted(rows)), **facts)
         run.tidy(stage)

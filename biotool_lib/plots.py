@@ -81,6 +81,46 @@ def question_lengths(questions: pd.DataFrame) -> Axes:
     return axes
 
 
+def families(questions: pd.DataFrame, most: int = 25) -> Axes:
+    """Bars: how many questions each of the commonest phrasing families has, by style."""
+    counts = questions.groupby(["family", "style"]).size().unstack(fill_value=0)
+    counts = counts.loc[counts.sum(axis=1).nlargest(most).index[::-1]]
+    axes = _axes(7, 5.5)
+    counts.plot.barh(stacked=True, ax=axes, width=0.75, color=list(COLOURS.values()))
+    axes.set(xlabel="questions", ylabel="")
+    axes.legend(title=None, loc="lower right")
+    return axes
+
+
+def arguments_stated(calls: pd.DataFrame) -> Axes:
+    """Bars: how many arguments a call has, which its question has to state, by database."""
+    from .catalogue import tools
+
+    table = calls.assign(database=[tools()[n].database for n in calls["name"]], arguments=calls["arguments"].map(len))
+    axes = _axes(7, 2.8)
+    table.groupby(["arguments", "database"]).size().unstack(fill_value=0).plot.bar(stacked=True, ax=axes, color=COLOURS, width=0.75, rot=0)
+    axes.set(xlabel="arguments of a call", ylabel="calls")
+    axes.legend(title=None)
+    return axes
+
+
+def calibration(table: pd.DataFrame) -> Axes:
+    """Bars: the share of each planted fault, and of untouched rows, that each reader rejects, with 95 % intervals."""
+    import numpy as np
+
+    axes, faults, judges = _axes(7, 3), list(dict.fromkeys(table["fault"])), list(dict.fromkeys(table["judge"]))
+    width = 0.8 / len(judges)
+    for i, name in enumerate(judges):
+        rows = table[table["judge"] == name].set_index("fault").loc[faults]
+        low, high = (rows[side].astype(float) for side in ("low", "high"))
+        value = rows["value"].astype(float)
+        axes.bar(np.arange(len(faults)) + (i - (len(judges) - 1) / 2) * width, value, width, label=name,
+                 yerr=[(value - low).clip(lower=0), (high - value).clip(lower=0)], capsize=3)
+    axes.set(xticks=range(len(faults)), xticklabels=[fault.replace("_", " ") for fault in faults], ylim=(0, 1), ylabel="share rejected")
+    axes.legend(ncols=len(judges), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    return axes
+
+
 def funnel(table: pd.DataFrame) -> Axes:
     """Bars of the filter funnel, calls and questions apart."""
     import seaborn as sns

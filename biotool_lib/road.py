@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import calls, dataset, evaluation, filters, generation, questions
+from . import calls, dataset, evaluation, filters, questions
 from .common.exchanges import Exchanges, Meter, load_prices
 from .common.llm import KEY_VARIABLE, ChatModel
 from .common.runner import Run
@@ -19,8 +19,9 @@ from .errors import BioToolError, InvalidParameter, Problem
 from .judges import ChatJudge
 from .notebooks import share_cores
 from .questions.chat import ChatWriter
-from .training import load_recipe, make_untrained, train
+from .training import load_recipe, make_untrained, train, with_menu
 
+SAID = 200  # letters: longer facts of a stage stand in the manifest
 STAGES = ("calls", "questions", "filters", "dataset", "training", "evaluation")
 
 
@@ -44,16 +45,15 @@ def travel(run: Run, recipe_name: str = "laptop", until: str = "evaluation", max
         steps[name]()
         for stage, stamp in run.manifest["stages"].items():
             if stage.split("/")[0] == {"training": "model"}.get(name, name):
-                facts = {k: v for k, v in stamp.items() if k not in ("sha256", "key", "seconds", "rows", "functions")}
+                facts = {k: v for k, v in stamp.items() if k not in ("sha256", "key", "seconds", "rows", "functions") and len(str(v)) <= SAID}
                 print(f"  {stage}: {stamp['rows']} rows in {stamp['seconds']} s {facts or ''}", flush=True)
 
 
 def _evaluate(run: Run, recipe) -> None:
-    names = ["untrained", recipe.name]
-    for name in names:
-        generation.predict(run, run.path / "models" / name, recipe)
-    generation.retrieve(run)
-    table = evaluation.evaluate(run, ["untrained", "retrieval", recipe.name])
+    make_untrained(run, with_menu(recipe, 1), "in_context")
+    names = ["untrained", "in_context", "retrieval", "grammar", recipe.name]
+    evaluation.predict_all(run, names)
+    table = evaluation.evaluate(run, names)
     print(table[table.part == "overall"].to_string(index=False))
 
 

@@ -75,7 +75,8 @@ class ChatServer:
         if isinstance(fault, tuple):
             status, headers, text = fault
             return Response(text, status, headers, content_type="application/json")
-        message = {"role": "assistant", "content": fault["content"] if isinstance(fault, dict) else self.content(body)}
+        said = fault["content"] if isinstance(fault, dict) else self.content(body)
+        message = {"role": "assistant", **(said if isinstance(said, dict) else {"content": said})}
         finish = fault.get("finish", "stop") if isinstance(fault, dict) else "stop"
         whole = {"choices": [{"index": 0, "message": message, "finish_reason": finish}]}
         if self.usage:

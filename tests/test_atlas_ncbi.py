@@ -6,6 +6,8 @@ import io
 import json
 import random
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,8 +18,9 @@ import yaml
 from Bio import Medline, SeqIO
 from werkzeug.test import Client
 
-from biotool_lib.atlas import ncbi_query
+from biotool_lib.atlas import ncbi_databases, ncbi_query
 from biotool_lib.atlas.app import application
+from biotool_lib.atlas.ncbi_index import Index
 from biotool_lib.atlas.store import entities, row, rows
 
 EUTILS = "/entrez/eutils/"
@@ -279,6 +282,21 @@ def test_plans_are_answered_with_content(name: str) -> None:
                     answer = ask(tool, **arguments, **({option: value} if option else {}))
                     content = answer.get_data(as_text=True)
                     assert answer.status_code == 200 and has_content(name, arguments, content), (name, arguments, option, content[:400])
+
+
+def test_many_may_ask_a_fresh_index_at_once():
+    index = ncbi_databases.index("pubmed")
+    fresh = Index("pubmed", index.fields.values(), index.untagged, index.quoted_style)
+    for uid, record in index.texts.items():
+        fresh.add(uid, record)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _: ncbi_query.search(fresh, "cancer").found, range(16)))
+    finally:
+        sys.setswitchinterval(before)
+    assert found == 16 * [ncbi_query.search(index, "cancer").found] and found[0]
 
 
 def has_content(name: str, arguments: dict, content: str) -> bool:

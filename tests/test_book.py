@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BOOK = Path(os.environ.get("BIOTOOL_BOOK") or ROOT / "build" / "book")
 CHROMIUM = Path(os.environ.get("CHROMIUM") or "/usr/bin/chromium")
-WIDGET_PAGE = "notebooks/workshop/call_explorer.html"
+WIDGET_PAGES = [f"notebooks/workshop/{name}.html" for name in ("call_explorer", "reviewer", "preference")]
 LAUNCH = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -259,8 +259,9 @@ def test_browser_searches_without_another_host(visit: Visit) -> None:
 
 
 @pytest.mark.browser
-def test_browser_shows_the_widget_page_and_its_static_fallback(visit: Visit) -> None:
-    visit.open(WIDGET_PAGE)
+@pytest.mark.parametrize("name", WIDGET_PAGES)
+def test_browser_shows_the_widget_page_and_its_static_fallback(visit: Visit, name: str) -> None:
+    visit.open(name)
     tables = visit.page.locator("article div.cell_output table:not(.jupyter-widgets table)")
     tables.first.wait_for(state="visible", timeout=20_000)
     assert tables.first.locator("tbody tr").count() >= 1
@@ -273,8 +274,9 @@ def test_browser_shows_the_widget_page_and_its_static_fallback(visit: Visit) -> 
 
 
 @pytest.mark.browser
-def test_browser_shows_the_fallback_without_scripts(browser, address: str) -> None:
+@pytest.mark.parametrize("name", WIDGET_PAGES)
+def test_browser_shows_the_fallback_without_scripts(browser, address: str, name: str) -> None:
     with contextlib.closing(browser.new_context(java_script_enabled=False)) as context:
         page = context.new_page()
-        page.goto(f"{address}/{WIDGET_PAGE}", wait_until="load")
+        page.goto(f"{address}/{name}", wait_until="load")
         assert page.locator("article div.cell_output table tbody tr").count() >= 1

@@ -1,8 +1,6 @@
-"""Run folders, the parser, statistics, encoders and review records."""
+"""Run folders, the parser, statistics, encoders and verdicts."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 import biotool_lib as bt
 from biotool_lib.common.chat import parse, render_call
 from biotool_lib.common.encoders import similarity
-from biotool_lib.common.review import BrokenRecord, ReviewBook, accepted, verdict
+from biotool_lib.common.review import verdict
 from biotool_lib.common.runner import read_jsonl
 from biotool_lib.common.stats import bootstrap
 
@@ -24,7 +22,7 @@ CALL = {"name": "lookup_by_id", "arguments": {"id": "ENSG1"}}
     ("<function=lookup_by_id>\n<parameter=id>\nENSG1\n</parameter>\n</function>", "qwen_xml"),
     ('Action: lookup_by_id\nAction Input: {\n  "id": "ENSG1"\n}', "react"),
     ({"tool_calls": [{"function": {"name": "lookup_by_id", "arguments": '{"id": "ENSG1"}'}}]}, "openai"),
-    ('{"name": "lookup_by_id", "parameters": {"id": "ENSG1"}}', "json"),
+    ('{"name": "lookup_by_id", "parameters": {"id": "ENSG1"}}', "llama"),
     ('Here:\n```json\n{"name": "lookup_by_id", "arguments": {"id": "ENSG1"}}\n```', "fenced"),
     ('I call {"name": "lookup_by_id", "arguments": {"id": "ENSG1"}} now.', "embedded"),
 ])
@@ -122,21 +120,6 @@ def test_similarity_is_one_for_equal_zero_for_foreign_and_empty_texts():
     assert same == pytest.approx(1) and other == 0 and blank == 0
     with pytest.raises(bt.InvalidParameter, match="did you mean 'hash-ngram-v1'"):
         similarity(["a"], ["b"], "hash-ngram-v2")
-
-
-def test_review_records_are_signed_and_a_change_is_noticed(tmp_path):
-    book = ReviewBook(tmp_path / "human.jsonl")
-    book.add("q1", True, "clear", by="ada")
-    book.add("q2", False, "wrong gene", by="ada")
-    book.add("q2", True, "read again", by="ada")
-    again = ReviewBook(tmp_path / "human.jsonl")
-    assert accepted(again.verdicts()) == {"q1", "q2"} and len(again.records) == 3
-    lines = (tmp_path / "human.jsonl").read_text().splitlines()
-    record = json.loads(lines[1])
-    record["accept"] = True
-    (tmp_path / "human.jsonl").write_text("\n".join([lines[0], json.dumps(record), lines[2]]) + "\n")
-    with pytest.raises(BrokenRecord, match="record 2"):
-        ReviewBook(tmp_path / "human.jsonl")
 
 
 def test_a_verdict_needs_layer_name_and_reason():

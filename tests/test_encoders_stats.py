@@ -157,3 +157,24 @@ def test_over_seeds_and_the_smallest_difference():
     assert (found["value"], found["sd"], found["n"]) == (0.6, 0.1, 3) and (found["low"], found["high"]) == pytest.approx((0.6 - half, 0.6 + half), abs=1e-5)
     assert over_seeds([0.5])["low"] is None and over_seeds([])["n"] == 0
     assert smallest_difference(392) == pytest.approx(0.1, abs=1e-3) and smallest_difference(4) > 0.9 and smallest_difference(0) is None
+
+
+ODD_TEXTS = ["", " ", "a", "ab", "A \t b\n\nc", "naïve Καλημέρα 日本", "x" * 3000, '{"id": "ENSG00000012048", "gene": "β-globin"}', "\x00 \x1c\x85", "ſtraße İ"]
+
+
+def test_the_hash_encoder_gives_the_numbers_of_sklearns_vectorizer():
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    slow = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=2**18, alternate_sign=False)
+    texts = [*TEXTS, *ODD_TEXTS]
+    together = encoders.encode(texts)
+    assert abs(together - slow.transform(texts)).max() < 1e-12
+    assert max(abs(encoders.encode([text]) - together[i]).max() for i, text in enumerate(texts)) < 1e-12
+    assert encoders.encode([]).shape == (0, 2**18) and np.isfinite(encoders.encode(["\ud800 x"]).sum())
+
+
+def test_each_pair_is_compared_once_and_answered_in_its_place():
+    left, right = ["gene one", "gene two", "gene one", ""], ["gene two", "gene two", "gene two", "x"]
+    found = encoders.similarity(left, right)
+    assert found.tolist() == [encoders.similarity([a], [b])[0] for a, b in zip(left, right, strict=True)]
+    assert found[0] == found[2] and found[1] == pytest.approx(1) and found[3] == 0

@@ -5,8 +5,10 @@ Run as a script, `python tests/test_enumeration.py FOLDER PORT PROPOSED`, it mak
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import pytest
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -25,6 +28,8 @@ from biotool_lib import calls
 from biotool_lib.atlas.app import application
 from biotool_lib.common import lanes
 from biotool_lib.common.runner import read_jsonl
+from biotool_lib.gateway.live import Limits
+from biotool_lib.gateway.request import prepare
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = ["lookup_by_symbol", "get_homology_by_symbol", "get_uniprotkb_entry", "get_keyword_by_id", "esummary"]
@@ -32,16 +37,16 @@ SERVICES = {"uniprotkb": "uniprot", "keywords": "uniprot", "entrez": "ncbi"}
 SCALE, ANSWERS_AFTER, WORKERS = 0.2, 0.1, 4
 
 
-def served(port: int) -> bt.Client:
+def served(port: int, **options) -> bt.Client:
     """A live client of the local server, without a cache: what is asked is seen by the server."""
     hosts = ("rest.ensembl.org", "rest.uniprot.org", "eutils.ncbi.nlm.nih.gov")
-    return bt.Client("live", endpoints=dict.fromkeys(hosts, f"http://127.0.0.1:{port}"), cache=None)
+    return bt.Client("live", endpoints=dict.fromkeys(hosts, f"http://127.0.0.1:{port}"), cache=None, **options)
 
 
-def enumerate_served(folder: Path, port: int, proposed: Path):
+def enumerate_served(folder: Path, port: int, proposed: Path, **options):
     """Enumerate from the local server; what is proposed is read, since to propose anew costs seconds in every process."""
     with patch.object(calls, "propose", return_value=json.loads(proposed.read_text())):
-        return calls.enumerate_calls(bt.Run(folder, backend="live"), served(port), functions=FUNCTIONS, progress=False, workers=WORKERS)
+        return calls.enumerate_calls(bt.Run(folder, backend="live"), served(port, **options), functions=FUNCTIONS, progress=False, workers=WORKERS)
 
 
 class Counting:
@@ -72,9 +77,9 @@ class Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serving():
-    app = Counting()
-    httpd = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
+def serving(app=None, port: int = 0, handler=Quiet):
+    app = app or Counting()
+    httpd = make_server("127.0.0.1", port, app, threaded=True, request_handler=handler)
     app.port = httpd.server_port
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
     yield app
@@ -162,6 +167,56 @@ def test_where_every_process_is_killed_only_what_was_under_way_is_repeated(serve
     assert finish(start(tmp_path), tmp_path) == whole
     repeated = [path for path, times in server.asked.items() if times > 1]
     assert set(server.asked.values()) <= {1, 2} and len(repeated) <= 3 * WORKERS
+
+
+def down_after(app: Counting, answers: int):
+    """Requests after so many find the network down: their connection is dropped before the application hears of them."""
+    taken = itertools.count(1)
+
+    class Down(Quiet):
+        def run_wsgi(self):
+            if next(taken) > answers:
+                self.close_connection = True
+            else:
+                super().run_wsgi()
+
+    return serving(app, handler=Down)
+
+
+def test_a_network_that_goes_down_stops_the_run_and_what_was_not_answered_is_asked_again(whole, proposed, tmp_path):
+    app, quick = Counting(), Limits(retries=1, backoff=0.02)
+    with down_after(app, 40):
+        port = app.port
+        with pytest.raises(bt.BioToolError, match=r"^rest\.\w+\.org gives no answer|^eutils.* gives no answer") as told:
+            enumerate_served(tmp_path, port, proposed, limits=quick)
+    assert re.search(r"5 calls one after another failed, the last with \w*Error: .*, then give the same command again", str(told.value))
+    assert not (tmp_path / "calls.jsonl").exists()
+    kept = [r["outcome"] for r in read_jsonl(next(tmp_path.glob(".calls.*.part.jsonl")))]
+    assert kept.count("ok") == 40 and 4 <= kept.count("transport_error") <= 3 * (calls.UNREACHED + WORKERS)
+    with serving(app, port):
+        enumerate_served(tmp_path, port, proposed, limits=quick)
+    assert (tmp_path / "calls.jsonl").read_bytes() == whole and set(app.asked.values()) == {1}
+    assert not list(tmp_path.glob(".calls.*.part.jsonl"))
+
+
+def test_single_calls_that_failed_do_not_stop_the_run_and_are_asked_again_after_its_end(whole, proposed, tmp_path):
+    app, bad = Counting(), [call for call in json.loads(proposed.read_text()) if call["name"] == "lookup_by_symbol"][::4]
+    refused = {urlsplit(prepare(call["name"], call["arguments"]).url).path for call in bad}
+
+    class Flaky(Counting):
+        def __call__(self, environ, start_response):
+            if environ["PATH_INFO"] in refused:
+                start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+                return [b"busy"]
+            return super().__call__(environ, start_response)
+
+    with serving(Flaky()) as flaky:
+        first = enumerate_served(tmp_path, flaky.port, proposed, limits=Limits(retries=0))
+    assert Counter(first["outcome"]) == {"ok": len(first) - len(bad), "server_error": len(bad)}
+    with serving(app, flaky.port):
+        enumerate_served(tmp_path, app.port, proposed)
+    assert (tmp_path / "calls.jsonl").read_bytes() == whole
+    assert len(app.asked) == sum(app.asked.values()) == len(bad)
 
 
 def test_without_a_child_process_the_same_comes_out(server, whole, proposed, tmp_path, monkeypatch):

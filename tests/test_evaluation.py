@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import biotool_lib as bt
 from biotool_lib import calls, evaluation
 from biotool_lib.common.chat import render_call
-from biotool_lib.evaluation import Parts, agreement, identifiers
+from biotool_lib.evaluation import Parts, agreement, identifiers, published
 from biotool_lib.evaluation.answers import FILE, execute
 from biotool_lib.gateway import Observation
 from biotool_lib.generation import prediction
@@ -40,6 +40,9 @@ class Silent:
 
     def __init__(self):
         self.asked = []
+
+    def twin(self):
+        return self
 
     def call(self, name, arguments):
         self.asked.append({"name": name, "arguments": arguments})
@@ -213,6 +216,7 @@ def make_run(folder) -> bt.Run:
     run, client, rng = bt.Run(folder), bt.Client(), random.Random(5)
     done = [calls.row(c, client.call(c["name"], c["arguments"])) for c in calls.propose(client, 0, FEW, 0.3)]
     done = [c for c in done if c["outcome"] == "ok"]
+    done, others = done[::2], done[1::2]  # the run made the first ones, models may write the others
     run.write("calls.jsonl", done)
     rows = [{"id": f"{c['id']}-{style}", "group": c["id"], "question": f"{style} {c['arguments']}?", "kind": "call", "observation": c["observation"]["summary"],
              "call": {"name": c["name"], "arguments": c["arguments"]}, "database": bt.tools()[c["name"]].database, "function": c["name"],
@@ -221,7 +225,7 @@ def make_run(folder) -> bt.Run:
     run.write("dataset/test.jsonl", rows)
     for model, share in (("good", 0.2), ("poor", 0.7), ("twin", 0.7)):
         if model != "twin":
-            said = [render_call(rng.choice(rows)["call"]) if rng.random() < share else render_call(r["call"]) for r in rows]
+            said = [render_call(rng.choice(others)) if rng.random() < share else render_call(r["call"]) for r in rows]
         run.write(f"predictions/{model}.jsonl", [prediction(r["id"], text) for r, text in zip(rows, said, strict=True)])
     return run
 
@@ -255,6 +259,109 @@ def test_a_finished_evaluation_is_replayed_without_a_call(run, finished):
     (run.path / "scores.json").unlink()
     pd.testing.assert_frame_equal(evaluation.evaluate(run, ["good", "poor", "twin"], client=quiet), table)
     assert quiet.asked == []
+
+
+def test_a_call_that_the_run_made_itself_is_not_made_again(run, finished, tmp_path):
+    copy, client = make_run(tmp_path / "r"), Counting()
+    gold = copy.read("dataset/test.jsonl")
+    copy.write("predictions/memory.jsonl", [prediction(r["id"], render_call(gold[0]["call"])) for r in gold])
+    table = evaluation.evaluate(copy, ["memory"], client=client)
+    assert client.asked == [] and table.set_index(["part", "metric"]).loc[("overall", "api_success"), "value"] == 1
+    (copy.path / "calls.jsonl").unlink()
+    (copy.path / "scores.json").unlink()
+    pd.testing.assert_frame_equal(evaluation.evaluate(copy, ["memory"], client=client), table)
+    assert [calls.call_id(c) for c in client.asked] == [calls.call_id(gold[0]["call"])]
+
+
+def test_the_published_columns_are_the_published_rules(run, finished):
+    """Error bodies count, gold calls are made at once with the predicted ones, arguments are compared as they are written."""
+    gold, respond = run.read("dataset/test.jsonl"), published.responder(bt.Client())
+    table = evaluation.published_gap(run, ["good", "poor"]).set_index(["model", "rules", "metric"])["value"]
+    for model in ("good", "poor"):
+        lines = run.read(f"predictions/{model}.jsonl")
+        rows = published.analyse([{"predict": p["text"], "label": render_call(r["call"])} for p, r in zip(lines, gold, strict=True)], respond, "hash-ngram-v1")
+        for metric, value in published.scores(rows)["parts"]["overall"].items():
+            if metric != "n":
+                assert 100 * table[model, "published", metric] == pytest.approx(value, abs=1e-3)  # six digits are kept
+
+
+@pytest.mark.parametrize(("text", "exact", "success", "score"), [
+    (json.dumps(GOLD["call"]), True, True, 1.0), (render_call(GOLD["call"]), True, True, 1.0),
+    ('{"name": "lookup_by_symbol", "arguments": {"symbol": "BRCA1", "species": "human"}}', False, True, 1.0),  # equal for us, not literally
+    ('{"name": "lookup_by_symbol", "arguments": {"symbol": "NOTAGENE1", "species": "human"}}', False, True, None),  # an error body is an answer there
+    ("```json\n" + json.dumps(GOLD["call"]) + "\n```", False, False, 0.0),  # a form that is not accepted there
+    ('{"name": "lookup_by_symbol", "arguments": {"nonsense": 1}}', False, False, 0.0), ("no idea", False, False, 0.0),
+])
+def test_the_two_sets_of_rules_side_by_side(text, exact, success, score):
+    gold = {**GOLD, "observation": bt.Client().call(**GOLD["call"]).summary}
+    row = evaluation.score([{"id": "q", "text": text}], [gold], bt.Client()).rows.iloc[0]
+    assert (row["published_exact_match"], row["published_api_success"]) == (exact, success)
+    assert row["published_biotool_score"] == pytest.approx(score) if score is not None else 0 < row["published_biotool_score"] < 0.7
+    gone = evaluation.score([{"id": "q", "text": text}], [{**gold, "observation": None}], bt.Client()).rows.iloc[0]
+    assert gone["published_api_success"] == exact and not gone["scorable"]  # there the gold's failure is the model's
+
+
+def test_results_are_told_by_distance_from_training(tmp_path):
+    run = make_run(tmp_path / "r")
+    rows = run.read("dataset/test.jsonl")
+    by_function: dict[str, list] = {}
+    for row in rows:
+        by_function.setdefault(row["function"], []).append(row)
+    symbol, keyword, info = by_function["lookup_by_symbol"], by_function["get_keyword_by_id"], by_function["einfo"]
+    train = [{**symbol[0], "id": "t1", "group": "t1"}, {**keyword[0], "id": "t2", "group": "t2"}]
+    known = [r for r in symbol if r["group"] == symbol[0]["group"]]
+    test = [*known, *[r for r in symbol if r["group"] != symbol[0]["group"]], {**keyword[0], "stratum": "technical", "held_out": True},
+            {**keyword[1], "stratum": "ordinary", "held_out": True}, info[0]]
+    authored = [{**keyword[2], "id": "a1", "writer": "authored"}, {**keyword[3], "id": "a2", "writer": "authored"}]
+    for name, content in (("train", train), ("test", test), ("authored", authored)):
+        run.write(f"dataset/{name}.jsonl", content)
+    for model in ("good", "lazy"):
+        run.write(f"predictions/{model}.jsonl", [prediction(r["id"], render_call(r["call"])) for r in test])
+    run.write("predictions/good-authored.jsonl", [prediction("a1", render_call(authored[0]["call"])), prediction("a2", "no idea")])
+    table = evaluation.evaluate(run, ["good", "lazy"], client=Counting())
+    headline = table.set_index(["model", "part", "metric"])["n"]
+    assert headline["good", "overall", "exact_match"] == headline["lazy", "overall", "exact_match"] == len(symbol)
+    found = evaluation.distance_table(run).set_index(["model", "distance"])
+    assert found["n"].to_dict() == {
+        ("good", "unseen call"): len(symbol), ("good", "unseen entity"): len(symbol) - len(known), ("good", "unseen phrasing"): 1, ("good", "authored"): 2,
+        ("good", "unseen function"): 1, ("good", "technical"): 1, ("lazy", "unseen call"): len(symbol), ("lazy", "unseen entity"): len(symbol) - len(known),
+        ("lazy", "unseen phrasing"): 1, ("lazy", "unseen function"): 1, ("lazy", "technical"): 1}
+    assert found["value"].drop(("good", "authored")).eq(1).all() and found.loc[("good", "authored"), "value"] == 0.5
+    assert len(evaluation.read_rows(run, "good", "authored")) == 2 and set(evaluation.read_rows(run, "good")["distance"]) == {"unseen call"}
+    assert evaluation.error_table(run, "good").empty  # the authored error is none of the headline's
+
+
+def test_a_split_of_whole_functions_has_its_own_scores(tmp_path):
+    run = make_run(tmp_path / "r")
+    rows = run.read("dataset/test.jsonl")
+    held = [r["id"] for r in rows if r["function"] == "einfo"]
+    for part in ("train", "validation"):
+        run.write(f"dataset/{part}.jsonl", [])
+    (run.path / "dataset/splits").mkdir()
+    (run.path / "dataset/splits/function.json").write_text(json.dumps({"train": [r["id"] for r in rows if r["id"] not in held], "validation": [], "test": held}))
+    by_id = {r["id"]: r for r in rows}
+    run.write("predictions/m-function-test.jsonl", [prediction(i, render_call(by_id[i]["call"])) for i in held])
+    evaluation.evaluate(run, ["m"], split="function-test", client=Counting(0))
+    table = evaluation.distance_table(run, split="function-test")
+    assert table.to_dict("records")[0] | {"low": 1, "high": 1} == {"model": "m", "distance": "unseen function", "metric": "exact_match", "value": 1, "low": 1, "high": 1, "n": len(held)}
+    with pytest.raises(bt.MissingArtefact, match="splits/nonsense"):
+        evaluation.read_split(run, "nonsense-test")
+
+
+def test_scores_of_a_version_before_are_refused_with_a_remedy(tmp_path):
+    run = bt.Run(tmp_path / "r")
+    run.write("evaluation/m.jsonl", [{"id": "q", "exact_match": True, "scorable": True}])
+    (run.path / "scores.json").write_text(json.dumps({"m": {"test": {"exact_match": {"value": 1, "n": 1, "low": 1, "high": 1}}}}))
+    for ask in (lambda: evaluation.read_rows(run, "m"), lambda: evaluation.distance_table(run)):
+        with pytest.raises(bt.MissingArtefact, match="evaluate again"):
+            ask()
+
+
+def test_a_row_that_could_not_be_asked_is_counted_and_charged_to_nobody():
+    asked = [{"id": "q", "text": None, "call": None, "form": "not_run"}, {"id": "q2", "text": "?"}]
+    found = evaluation.score(asked, [GOLD, {**GOLD, "id": "q2"}, {**NO_CALL, "id": "q3"}], Silent())
+    assert found.rows["not_run"].tolist() == [True, False, False] and found.rows["scorable"].tolist() == [False, True, True]
+    assert found.table.set_index(["part", "metric"]).loc[("overall", "exact_match"), ["n", "unscorable"]].tolist() == [2, 0]
 
 
 def test_killed_and_resumed_gives_the_same_table(run, finished, tmp_path):
@@ -307,10 +414,14 @@ def test_what_the_service_failed_to_answer_is_counted_and_asked_again_on_request
 
 
 def test_a_live_client_works_at_several_hosts_at_once_and_keeps_to_its_threads():
-    gate, lock, under_way, most = threading.Barrier(4), threading.Lock(), [], []
+    gate, lock, under_way, most, made = threading.Barrier(4), threading.Lock(), [], [], []
 
     class Live(Silent):
         backend = "live"
+
+        def twin(self):
+            made.append(threading.get_ident())
+            return Live()
 
         def call(self, name, arguments):
             with lock:
@@ -329,6 +440,7 @@ def test_a_live_client_works_at_several_hosts_at_once_and_keeps_to_its_threads()
         threads.add(threading.get_ident())
 
     execute(asked, Live(), keep, workers=2)
+    assert made and len(made) <= 4 and len(set(made)) == len(made)  # a twin for every thread, and none shared
     assert {n: o.arguments["n"] for n, o in seen.items()} == {n: c["arguments"]["n"] for n, c in asked.items()}
     assert max(most) == 2 and threads == {threading.get_ident()}
 
@@ -404,6 +516,39 @@ def test_tables_of_errors_confusion_forms_and_models(run, finished):
     seeds = evaluation.seed_table(run, {"arm": ["good", "poor"], "alone": ["good"]}, ["exact_match"]).set_index("arm")
     assert seeds.loc["arm", "value"] == pytest.approx(sum(value.values()) / 2, abs=1e-5) and seeds.loc["arm", "seeds"] == 2
     assert pd.isna(seeds.loc["alone", "low"]) and evaluation.no_call_table(run, ["good"])["no_call_questions"].tolist() == [0]
+
+
+def test_an_order_is_read_from_the_numbers_and_ties_are_called_ties(run, finished):
+    order = evaluation.ranking(run, ["poor", "twin", "good"])
+    assert order["model"].tolist() == ["good", "poor", "twin"] and order["told_apart"].tolist()[:2] == [True, False]
+    said = evaluation.say_ranking(order)
+    assert said.startswith("good comes first") and "good is ahead of poor by" in said and "poor and twin cannot be told apart" in said
+    assert "no rows" in evaluation.say_ranking(evaluation.ranking(run, ["good"], distance="authored")).replace("No model has rows", "no rows")
+    shown = evaluation.gallery(run, "poor", examples=2)
+    assert (shown["question"].str.len() > 0).all() and (shown["gold"] != shown["call"]).all() and shown.groupby("error").size().le(2).all()
+
+
+def test_the_figures_of_the_chapter_draw_what_the_tables_hold(run, finished):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    from biotool_lib import plots_scores
+
+    gap = evaluation.published_gap(run, ["good", "poor"])
+    bars = sorted(round(p.get_height(), 4) for p in plots_scores.published_gap(gap).patches)
+    assert bars == sorted(gap["value"].round(4))
+    distances = evaluation.distance_table(run)
+    axes = plots_scores.distances(distances)
+    assert len(axes.containers) == 3 and [t.get_text().split(" (")[0] for t in axes.get_yticklabels()] == list(dict.fromkeys(distances["distance"]))
+    odd = pd.DataFrame([{"function": "einfo", "predicted_function": "$\\frac{$", "n": 3}, {"function": "einfo", "predicted_function": "none", "n": 9}])
+    axes = plots_scores.confusion(odd)
+    axes.figure.canvas.draw()
+    assert [p.get_width() for p in axes.patches] == [3]
+    curve = pd.DataFrame([{"model": f"m-menu{k}", "functions": k, "value": 0.5, "low": 0.4, "high": 0.6} for k in (2, 8)])
+    assert len(plots_scores.menu_curve(curve).containers) == 1
+    plt.close("all")
 
 
 def test_the_null_stands_beside_the_score(run, finished):

@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 import biotool_lib as bt
+from biotool_lib import errors
 from biotool_lib.gateway.live import Limits
 from biotool_lib.gateway.outcome import judge
 
@@ -170,3 +171,14 @@ def test_recorded_traffic_replays(recorded):
     assert len(seen) > 2500 and not [o for o in seen if o.outcome == "not_recorded"]
     assert sum(o.outcome in ("ok", "empty") for o in seen) > 0.95 * len(seen)
     assert all(o.summary for o in seen if o.outcome == "ok")
+
+
+def test_a_command_line_ends_with_one_line_and_a_status(capsys) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    def wrong() -> int:
+        raise errors.RecordingError("no index at 'x': record one")
+
+    assert [errors.status_of(one) for one in (lambda: 0, wrong, interrupted)] == [0, 2, 130]
+    assert capsys.readouterr().err.splitlines() == ["error: no index at 'x': record one", "interrupted"]

@@ -7,6 +7,7 @@ looked up as a whole value first, then word by word, which is how Entrez maps te
 from __future__ import annotations
 
 import re
+import threading
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
@@ -60,6 +61,7 @@ class Index:
         self._values: dict[str, dict[str, set[str]]] = {name: defaultdict(set) for name in self.fields}
         self._sorted: dict[tuple[str, str], list[str]] = {}
         self._waiting: dict[str, dict[str, list[str]]] = {name: defaultdict(list) for name in self.fields}
+        self._settling = threading.Lock()  # a served atlas answers many at once
         self.canonical: dict[str, str] = {}  # another name of an organism -> the name the service maps it to
 
     def add(self, uid: str, record: dict[str, list[str]]) -> None:
@@ -74,20 +76,21 @@ class Index:
 
     def _settle(self) -> None:
         """Enter the added texts into the look-up tables: each distinct text once, however many records share it."""
-        for name, texts in self._waiting.items():
-            described = self.fields[name]
-            for text, uids in texts.items():
-                value = plain(text)
-                self._values[name][value].update(uids)
-                if described.kind not in ("words", "values"):
-                    continue
-                if described.kind == "values" and described.in_all:
-                    self._values["ALL"][value].update(uids)
-                for word in set(_tokens(text)):
-                    self._words[name][word].update(uids)
-                    if described.in_all:
-                        self._words["ALL"][word].update(uids)
-            texts.clear()
+        with self._settling:
+            for name, texts in self._waiting.items():
+                described = self.fields[name]
+                for text, uids in texts.items():
+                    value = plain(text)
+                    self._values[name][value].update(uids)
+                    if described.kind not in ("words", "values"):
+                        continue
+                    if described.kind == "values" and described.in_all:
+                        self._values["ALL"][value].update(uids)
+                    for word in set(_tokens(text)):
+                        self._words[name][word].update(uids)
+                        if described.in_all:
+                            self._words["ALL"][word].update(uids)
+                texts.clear()
 
     def field(self, tag: str | None) -> str | None:
         """The field that a tag names, or None."""

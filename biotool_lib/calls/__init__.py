@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from ..catalogue import InvalidArguments, canonical, tools
 from ..common.runner import Run, dumps
+from ..errors import BioToolError, plain
 from ..files import read_yaml
 from ..gateway import Client, Observation
 from ..gateway.replay import Recordings
@@ -36,6 +37,8 @@ __all__ = [
 MOST_PER_FUNCTION = 60  # of recorded calls, so that no one function drowns the rest
 OPTION_SHARE = 0.4
 WORKERS = 4  # calls under way at one host: enough to keep a host's pace where an answer takes longer than the pace's step
+PASSING = ("transport_error", "rate_limited", "server_error", "pending")  # what a service may yet answer: asked again by the same command
+UNREACHED = 5  # calls one after another without an answer of their host, after which it is not asked further
 
 
 @cache
@@ -148,24 +151,28 @@ def enumerate_calls(run: Run, client: Client | None = None, functions: list[str]
     """Propose and execute calls into `calls.jsonl`; interrupted or killed, it goes on where it stopped and repeats nothing.
 
     The hosts work at once, each in a process of its own; with a live client each has `workers` threads, at the pace that the client
-    keeps. Recordings answer one call after the other. Returns one row a call, in an order that does not depend on who answered first.
-    Raises BioToolError if a process that makes the calls is killed alone. Example: `enumerate_calls(Run("runs/laptop"))`
+    keeps, and what brought no answer that lasts (PASSING) is asked again by the same command, also after the end.
+    Recordings answer one call after the other. Returns one row a call, in an order that does not depend on who answered first.
+    Raises BioToolError if a process that makes the calls is killed alone, or if a host cannot be reached.
+    Example: `enumerate_calls(Run("runs/laptop"))`
     """
     import pandas as pd
 
     client = client or run_client(run)
     stage = run.stage("calls", writes=["calls.jsonl"], settings={"functions": functions, "scale": scale})
-    if not stage.done:
-        proposed = propose(client, run.seed, functions, scale)
+    if not stage.done or run.part(stage).exists():
+        proposed, live = propose(client, run.seed, functions, scale), client.backend == "live"
         rows = run.resume(stage, proposed, _executor(client), label="calls", progress=progress, tally="outcome",
-                          lane=None if client.backend == "replay" else _host, workers=workers if client.backend == "live" else 1)
+                          lane=None if client.backend == "replay" else _host, workers=workers if live else 1,
+                          again=(lambda kept: kept["outcome"] in PASSING) if live else None)
         run.write("calls.jsonl", rows)
         stage.finish(len(rows), outcomes=dict(sorted(Counter(r["outcome"] for r in rows).items())),
                      functions=dict(sorted(Counter(r["name"] for r in rows).items())),
                      strata=dict(sorted(Counter(stratum(r) for r in rows).items())),
                      authored=sum(r["authored"] for r in rows), authored_unanswered=authored.unanswered(rows),
                      authored_trained_on=authored.trained_on(rows))
-        run.tidy(stage)
+        if not live or not any(r["outcome"] in PASSING for r in rows):
+            run.tidy(stage)
     return pd.DataFrame(run.read("calls.jsonl"))
 
 
@@ -173,12 +180,23 @@ def _executor(client: Client) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Executes calls; where hosts work at once, each thread has a client of its own, since sessions are not made to be shared."""
     if client.backend == "replay":
         return lambda call: row(call, client.call(call["name"], call["arguments"]))
-    own = threading.local()
+    own, unreached, lock = threading.local(), Counter[str](), threading.Lock()
 
     def execute(call: Mapping[str, Any]) -> dict[str, Any]:
         if not hasattr(own, "client"):
             own.client = client.twin()
-        return row(call, own.client.call(call["name"], call["arguments"]))
+        observed = own.client.call(call["name"], call["arguments"])
+        host = _host(call)
+        with lock:
+            if observed.outcome == "transport_error":
+                unreached[host] += 1
+            elif (observed.receipt or {}).get("from") == "network":  # an answer of the cache says nothing about the host
+                unreached[host] = 0
+            if unreached[host] >= UNREACHED:
+                raise BioToolError(f"{host} gives no answer: {unreached[host]} calls one after another failed, the last with "
+                                   f"{plain(str(observed.error), 300)}; see that the network and the host are up, "
+                                   "then give the same command again: it goes on from here")
+        return row(call, observed)
 
     return execute
 

@@ -14,6 +14,8 @@ from ..files import read_yaml
 
 DATABASES = ("ncbi", "uniprot", "ensembl")
 SUBFIELDS = ("variation", "genomics", "proteomics", "evolution", "general_biology")
+SAYS_NOTHING = 3  # letters: names like id, db or rid leave open what they stand for
+LONG_LIST = 40  # names of one type; only the effect predictor has so many
 _SEGMENT = re.compile(r"\{(\w+)(\??)\}")
 
 
@@ -58,6 +60,18 @@ class Parameter:
             schema["anyOf"] = [item, {"type": "array", "items": item, "minItems": 1}]
         return schema
 
+    def compact(self) -> str:
+        """What the parameter takes, in a word: its values but the default, its type or, where a short name says nothing, what it
+        identifies; nothing for plain text.
+
+        Example: `bt.tools()["vep_by_id"].parameters["SpliceAI"].compact()`
+        """
+        if self.enum and self.list != "csv":
+            return "|".join(str(value) for value in self.enum if self.required or value != self.default or len(self.enum) == 1)
+        if self.kind and len(self.name) <= SAYS_NOTHING:
+            return self.kind
+        return "" if self.list == "csv" or self.type == "string" else self.type
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -80,11 +94,14 @@ class Tool:
     example: Mapping[str, Any] = field(default_factory=dict)
     notes: str = ""
 
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self, *, compact: bool = False) -> dict[str, Any]:
         """The function as an OpenAI-style schema `{"type": "function", "function": {...}}`.
 
-        Example: `bt.tools()["lookup_by_id"].json_schema()["function"]["name"]`
+        `compact` gives `{"function": signature}` instead, for prompts that are rendered here: it is no JSON Schema and nothing
+        that a service accepts as `tools`. Example: `bt.tools()["lookup_by_id"].json_schema()["function"]["name"]`
         """
+        if compact:
+            return {"function": self.signature()}
         return {
             "type": "function",
             "function": {
@@ -98,6 +115,18 @@ class Tool:
                 },
             },
         }
+
+    def signature(self) -> str:
+        """Name and parameters on one line: required ones, then optional ones in brackets, those of one type together.
+
+        What has no type is text; an enum's default is left out, since no call has to state it; in a long list a word that begins
+        with `_` goes on with the name before it. At most 200 tokens. Example: `bt.tools()["lookup_by_symbol"].signature()`
+        """
+        sides: tuple[dict[str, list[str]], ...] = ({}, {})
+        for parameter in self.parameters.values():
+            sides[not parameter.required].setdefault(parameter.compact(), []).append(parameter.name)
+        required, optional = ("; ".join(_group(names, what) for what, names in side.items()) for side in sides)
+        return f"{self.name}({required}{' ' if required and optional else ''}{f'[{optional}]' if optional else ''})"
 
     def segments(self) -> list[tuple[str, bool, bool]]:
         """The path's segments as (text or parameter name, is a parameter, is optional)."""
@@ -157,6 +186,17 @@ class UnknownFunction(InvalidArguments, KeyError):
         super().__init__("unknown function", [Problem("name", name, hint)])
 
     __str__ = Exception.__str__  # KeyError would print the repr of the message
+
+
+def _group(names: list[str], what: str) -> str:
+    """Parameters that take the same, as one piece of a signature."""
+    if len(names) > LONG_LIST:
+        names = [_continued(name, before) for name, before in zip(names, ["", *names], strict=False)]
+    return " ".join(names) + (f": {what}" if what else "")
+
+
+def _continued(name: str, before: str) -> str:
+    return name.removeprefix(before) if before and name.startswith(before + "_") else name
 
 
 def _parameter(name: str, spec: Mapping[str, Any]) -> Parameter:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from functools import cache
@@ -24,6 +25,7 @@ DEFAULT = "hash-ngram-v1"
 MODELS = {"medcpt-query": "ncbi/MedCPT-Query-Encoder", "medcpt-article": "ncbi/MedCPT-Article-Encoder"}
 ENCODERS = (DEFAULT, *MODELS)
 MAX_TOKENS, BATCH = 512, 32
+PLACES = 2**18  # of hash-ngram-v1
 FOLDERS = "BIOTOOL_ENCODERS"  # a folder with the weights' folders in it, e.g. MedCPT-Query-Encoder/
 
 
@@ -46,15 +48,17 @@ def similarity(left: Sequence[str], right: Sequence[str], encoder: str = DEFAULT
         raise ValueError(f"{len(left)} texts on the left, {len(right)} on the right: pairs are needed")
     if not left:
         return np.zeros(0)
-    texts = sorted(set(left) | set(right))
+    pairs = list(dict.fromkeys(zip(left, right, strict=True)))  # models often fetch the same: each pair once, each text once
+    texts = sorted({text for pair in pairs for text in pair})
     place = {text: i for i, text in enumerate(texts)}
-    at_left, at_right = [place[t] for t in left], [place[t] for t in right]
+    at_left, at_right = [place[a] for a, _ in pairs], [place[b] for _, b in pairs]
     vectors = encode(texts, encoder, store)
     if encoder == DEFAULT:
         cosines = np.asarray(vectors[at_left].multiply(vectors[at_right]).sum(axis=1)).ravel()
     else:
         cosines = np.einsum("ij,ij->i", vectors[at_left], vectors[at_right])
-    return np.clip(cosines, -1.0, 1.0)
+    known = dict(zip(pairs, np.clip(cosines, -1.0, 1.0), strict=True))
+    return np.array([known[pair] for pair in zip(left, right, strict=True)])
 
 
 def encode(texts: Sequence[str], encoder: str = DEFAULT, store: Path | None = None) -> Any:
@@ -71,13 +75,72 @@ def weights(encoder: str) -> str | None:
 
 
 def _hash_ngram(texts: Sequence[str]):
-    """Character 3- to 5-grams within words, hashed into 2**18 places, L2-normalised; no weights, no network."""
+    """Character 3- to 5-grams within words, hashed into 2**18 places, L2-normalised; no weights, no network.
+
+    The same numbers as sklearn's HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), alternate_sign=False). No n-gram reaches over
+    a blank, so a text's counts are the sum of its words' counts, and each distinct word is cut up once, all of them together.
+    """
+    import scipy.sparse as sparse
+    from sklearn.preprocessing import normalize
+
+    place: defaultdict[str, int] = defaultdict()
+    place.default_factory = place.__len__
+    found: list[int] = []
+    ends = [0]
+    for text in texts:
+        found += [place[word] for word in text.lower().split()]
+        ends.append(len(found))
+    words = sparse.csr_matrix((np.ones(len(found)), found, ends), shape=(len(texts), len(place)))
+    words.sum_duplicates()
+    counts = words @ _word_ngrams(list(place))
+    return normalize(counts) if counts.nnz else counts
+
+
+def _word_ngrams(words: Sequence[str]):
+    """How often each hashed n-gram stands in each word with a blank before and behind it: words x 2**18, sparse."""
+    import scipy.sparse as sparse
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    vectorizer = HashingVectorizer(
-        analyzer="char_wb", ngram_range=(3, 5), n_features=2**18, lowercase=True, norm="l2", alternate_sign=False
-    )
-    return vectorizer.transform(texts)
+    plain = [i for i, word in enumerate(words) if word.isascii()]
+    letters = np.frombuffer("".join(f" {words[i]} " for i in plain).encode("ascii"), dtype=np.uint8).astype(np.uint32)
+    owner: np.ndarray = np.repeat(np.array(plain, dtype=np.int64), [len(words[i]) + 2 for i in plain])
+    rows, columns = [], []
+    for n in range(3, 6):
+        if len(letters) >= n:
+            inside = owner[: len(owner) - n + 1] == owner[n - 1:]
+            signed: np.ndarray = _murmur([letters[k : len(letters) - n + 1 + k][inside] for k in range(n)]).view(np.int32).astype(np.int64)
+            rows.append(owner[: len(owner) - n + 1][inside])
+            columns.append(np.abs(signed) % PLACES)
+    at = (np.concatenate(rows), np.concatenate(columns)) if rows else ([], [])
+    counts = sparse.csr_matrix((np.ones(len(at[0])), at), shape=(len(words), PLACES))
+    foreign = [i for i, word in enumerate(words) if not word.isascii()]
+    if foreign:  # rare in responses: sklearn hashes them
+        vectorizer = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=PLACES, lowercase=False, norm=None, alternate_sign=False)
+        hashed = vectorizer.transform(words[i].encode("utf-8", "replace").decode() for i in foreign)
+        counts += sparse.csr_matrix((np.ones(len(foreign)), (foreign, range(len(foreign)))), shape=(len(words), len(foreign))) @ hashed
+    return counts
+
+
+def _murmur(letters: Sequence[np.ndarray]) -> np.ndarray:
+    """MurmurHash3 (32 bits, seed 0, https://github.com/aappleby/smhasher) of 3 to 5 bytes, for many at once; `letters` are arrays of uint32."""
+    def scatter(block: np.ndarray) -> np.ndarray:
+        block = block * np.uint32(0xCC9E2D51)
+        return ((block << 15) | (block >> 17)) * np.uint32(0x1B873593)
+
+    whole, rest = (letters[:4], letters[4:]) if len(letters) >= 4 else ((), letters)
+    value = np.zeros_like(letters[0])
+    if whole:
+        value ^= scatter(whole[0] | whole[1] << 8 | whole[2] << 16 | whole[3] << 24)
+        value = ((value << 13) | (value >> 19)) * np.uint32(5) + np.uint32(0xE6546B64)
+    if rest:
+        tail = rest[0].copy()
+        for k, letter in enumerate(rest[1:], 1):
+            tail |= letter << 8 * k
+        value ^= scatter(tail)
+    value ^= np.uint32(len(letters))
+    value = (value ^ value >> 16) * np.uint32(0x85EBCA6B)
+    value = (value ^ value >> 13) * np.uint32(0xC2B2AE35)
+    return value ^ value >> 16
 
 
 def _normalised(vectors: np.ndarray) -> np.ndarray:

@@ -111,9 +111,15 @@ class ChatModel:
             raise BadAnswer(problem)
         return value, 1
 
-    def say(self, messages: Messages, schema: Mapping[str, Any] | None = None, attempt: int = 0) -> Answer:
-        """One exchange, from the file of exchanges where it has been answered before; `attempt` tells deliberate repetitions apart."""
+    def say(self, messages: Messages, schema: Mapping[str, Any] | None = None, attempt: int = 0, *,
+            tools: Sequence[Mapping[str, Any]] | None = None, tool_choice: str = "auto") -> Answer:
+        """One exchange, from the file of exchanges where it has been answered before; `attempt` tells deliberate repetitions apart.
+
+        With `tools` (function schemas) the text of an answer that calls some is a JSON object {content, tool_calls}, as the server sent them.
+        """
         request = {**self.settings, "messages": list(messages), "schema": schema, "attempt": attempt}
+        if tools:
+            request |= {"tools": list(tools), "tool_choice": tool_choice}
         digest = hashlib.sha256(dumps(request).encode()).hexdigest()
         with self._guard:
             alone = self._busy[digest]
@@ -194,6 +200,7 @@ class ChatModel:
         if request["schema"] is not None:
             form = {"name": "answer", "strict": True, "schema": request["schema"]}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
+        body |= {key: request[key] for key in ("tools", "tool_choice") if key in request}
         return {key: value for key, value in body.items() if key not in self._left_out}
 
     def _post(self, body: bytes, end: float) -> tuple[int, Mapping[str, str], bytes]:
@@ -265,6 +272,8 @@ def _envelope(content: bytes) -> tuple[str, str | None, tuple[int, int] | None] 
         choice = body["choices"][0]
         message = choice["message"]
         text = message.get("content") or message.get("refusal") or ""
+        if isinstance(message.get("tool_calls"), list) and message["tool_calls"]:
+            text = json.dumps({"content": text, "tool_calls": message["tool_calls"]}, ensure_ascii=False)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None
     if not isinstance(text, str):

@@ -163,17 +163,18 @@ class Run:
 
     def resume(self, stage: Stage, items: list[dict[str, Any]], work: Callable[[dict[str, Any]], dict[str, Any]],
                *, identity: str = "id", label: str = "", progress: bool | None = None, tally: str | None = None,
-               lane: Callable[[dict[str, Any]], str] | None = None, workers: int = 1) -> list[dict[str, Any]]:
+               lane: Callable[[dict[str, Any]], str] | None = None, workers: int = 1,
+               again: Callable[[dict[str, Any]], bool] | None = None) -> list[dict[str, Any]]:
         """Do `work` once for every item, appending each result as it comes; after a kill only the rest is done.
 
         Items have a key `identity`, and so have results; the progress bar counts the results' values of `tally`. Several
         `workers` are threads, for work that waits for others. With `lane`, the items of different lanes are done at once, by
-        `workers` threads in a process a lane (see common.lanes).
+        `workers` threads in a process a lane (see common.lanes). A stored result for which `again` holds counts as not done.
         Returns the results in the order of the items, whatever the order in which they came.
         """
         part = self.part(stage)
         with appending(part) as file:
-            results = intact_rows(part, identity)
+            results = {key: row for key, row in intact_rows(part, identity).items() if not (again and again(row))}
             todo = [item for item in items if item[identity] not in results]
 
             def keep(row: dict[str, Any]) -> None:

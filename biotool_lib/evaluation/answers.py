@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
@@ -19,16 +21,29 @@ if TYPE_CHECKING:
 FILE = "evaluation/answers.jsonl"
 # What the service or the way to it did wrong. It is charged to the model that made the call, so it is counted beside the scores.
 TRANSIENT = ("rate_limited", "server_error", "transport_error", "pending", "not_recorded")
-WORKERS = 4  # calls under way at one host; the client's pace decides how many are begun a second
+WORKERS = 8  # calls under way at one host; the client's pace decides how many are begun a second
+MAX_BODY = 20_000  # characters of a body without a summary that are kept; such bodies are error messages
 Answers = dict[str, dict[str, Any]]
+
+
+def response_text(summary: Any) -> str:
+    """The text of a response that is encoded: its summary as indented JSON, as the reference writes it, with keys in order."""
+    return "" if summary is None else json.dumps(summary, ensure_ascii=False, indent=2, sort_keys=True)
+
+
+def error_text(seen: Observation) -> str | None:
+    """The body of a response that has no summary, which the published rules count as a response all the same; None where none came."""
+    if seen.summary is not None or seen.data is None:
+        return None
+    return (seen.data if isinstance(seen.data, str) else response_text(seen.data))[:MAX_BODY]
 
 
 def execute(calls: Mapping[str, Mapping[str, Any]], client: Client, keep: Callable[[str, Observation], None], *,
             label: str = "answers", progress: bool | None = None, workers: int = WORKERS) -> None:
     """Make calls by id and hand each observation to `keep`, in this thread, as it comes.
 
-    A live client works at all hosts at once, with `workers` threads each; the others answer one after the other. An interrupt waits
-    for the calls under way and begins no new one.
+    A live client works at all hosts at once, with `workers` threads each, of which every one has a twin of the client to itself; the
+    others answer one after the other. An interrupt waits for the calls under way and begins no new one.
     """
     order = sorted(calls)
     if client.backend != "live":
@@ -38,11 +53,19 @@ def execute(calls: Mapping[str, Mapping[str, Any]], client: Client, keep: Callab
     hosts: dict[str, list[str]] = {}
     for name in order:
         hosts.setdefault(urlsplit(tools()[calls[name]["name"]].base).hostname or "", []).append(name)
-    pools = [ThreadPoolExecutor(min(workers, len(queue))) for queue in hosts.values()]
+    own = threading.local()
+
+    def begin() -> None:
+        own.client = client.twin()
+
+    def ask(call: Mapping[str, Any]) -> Observation:
+        return own.client.call(call["name"], call["arguments"])
+
+    pools = [ThreadPoolExecutor(min(workers, len(queue)), initializer=begin) for queue in hosts.values()]
     asked: dict[Future[Observation], str] = {}
     try:
         for pool, queue in zip(pools, hosts.values(), strict=True):
-            asked |= {pool.submit(client.call, calls[name]["name"], calls[name]["arguments"]): name for name in queue}
+            asked |= {pool.submit(ask, calls[name]): name for name in queue}
         done = as_completed(asked)
         for _ in track(range(len(order)), label, progress):
             future = next(done)
@@ -68,21 +91,37 @@ def known_answers(run: Run) -> Answers:
 def answer(run: Run, calls: Mapping[str, Mapping[str, Any]], client: Client, progress: bool | None = None, retry: bool = False) -> tuple[Answers, int]:
     """Answers to all calls, executing only those that are not known yet; after a kill only the rest is done.
 
-    With `retry` those that the service failed to answer are asked again. Returns the answers and how many were executed now.
+    A call that the run itself made and that was answered is not made again: its answer is frozen, as a gold call's is. With `retry`
+    those that the service failed to answer are asked again. Returns the answers and how many were executed now.
     """
+    frozen = frozen_answers(run)
     known = {name: row for name, row in known_answers(run).items() if not (retry and row["outcome"] in TRANSIENT)}
-    todo = {name: call for name, call in calls.items() if name not in known}
+    todo = {name: call for name, call in calls.items() if name not in known and name not in frozen}
     path = run.path / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as handle:
         def keep(name: str, seen: Observation) -> None:
-            known[name] = {"id": name, "outcome": seen.outcome, "summary": seen.summary, "error": seen.error, "code": code_digest()}
+            known[name] = {"id": name, **answer_of(seen), "error": seen.error, "code": code_digest()}
             handle.write(dumps(known[name]) + "\n")
             handle.flush()
 
         execute(todo, client, keep, progress=progress)
     run.write(FILE, [known[name] for name in sorted(known)])
-    return known, len(todo)
+    return frozen | known, len(todo)
+
+
+def answer_of(seen: Observation) -> dict[str, Any]:
+    """What scoring needs of an observation: outcome, summary, and the body where there is no summary."""
+    return {"outcome": seen.outcome, "summary": seen.summary, "body": error_text(seen)}
+
+
+def frozen_answers(run: Run) -> Answers:
+    """Answers of the calls that the run was built from, of those that were answered."""
+    if not (run.path / "calls.jsonl").is_file():
+        return {}
+    rows = run.read("calls.jsonl")
+    return {row["id"]: {"outcome": row["outcome"], "summary": row["observation"]["summary"], "body": None}
+            for row in rows if row["outcome"] in ("ok", "empty") and row["observation"]["summary"] is not None}
 
 
 def drift(run: Run, client: Client, split: str | None = "test", progress: bool | None = None) -> pd.DataFrame:

@@ -18,6 +18,7 @@ ERRORS = (
     "no prediction", "format", "no call", "unneeded call", "wrong function", "wrong species", "hallucinated identifier",
     "missing argument", "extra argument", "wrong argument",
 )
+NOT_RUN = "not_run"
 _ATTEMPT = re.compile(r"<tool_call>|<function=|\bAction:|\{")
 _DATE = re.compile(r"\d{4}[-/ ]\d{1,2}([-/ ]\d{1,2})?\b.*|\d{1,2}[-/]\w{3,9}[-/]\d{2,4}.*")
 # Three digits in a row, as in ENSG00000012048, rs699 or KW-0053, or an accession as https://www.uniprot.org/help/accession_numbers has it.
@@ -51,8 +52,12 @@ def settle(call: Any) -> tuple[dict[str, Any] | None, str | None]:
 def compare_row(row: Mapping[str, Any], predicted: Mapping[str, Any] | None) -> dict[str, Any]:
     """All that can be said of one row without a response; `predicted` is None where the model has no line for it.
 
-    Metrics that a row cannot have are None: a question that no function fits has no right function and no response.
+    Metrics that a row cannot have are None: a question that no function fits has no right function and no response. A row that a model
+    could not be asked (`form` not_run) is not scorable: it is counted, and charged to nobody.
     """
+    not_run = predicted is not None and predicted.get("form") == NOT_RUN
+    size = predicted.get("menu_size") if predicted is not None else None
+    predicted = None if not_run else predicted
     raw, form = _read(predicted)
     call, problem = settle(raw)
     right = settle(row["call"])[0]
@@ -64,15 +69,15 @@ def compare_row(row: Mapping[str, Any], predicted: Mapping[str, Any] | None) -> 
     result = {
         "id": row["id"], "group": row["group"], "database": row["database"], "function": row["function"],
         "tool_group": tools()[row["function"]].group if row["function"] in tools() else None,
-        "subfield": row["subfield"], "menu_size": len(row.get("tools") or ()), "phrasing": row.get("phrasing"),
+        "subfield": row["subfield"], "menu_size": size if isinstance(size, int) else len(row.get("tools") or ()), "phrasing": row.get("phrasing"),
         "style": (row.get("phrasing") or "none").split("/")[0],
         "question": row["question"], "gold": dumps(row["call"]), "call": call, "form": form,
         "predicted_function": named.encode("utf-8", "replace").decode()[:80] if isinstance(named, str) else None,
-        "problem": problem, "scorable": unanswerable or (right is not None and row["observation"] is not None),
+        "problem": problem, "scorable": not not_run and (unanswerable or (right is not None and row["observation"] is not None)), "not_run": not_run,
         "exact_match": exact, "schema_valid": None if unanswerable else call is not None,
         "function_match": None if unanswerable else named == row["function"],
         "argument_f1": None if unanswerable else _f1(matches, found, wanted, named == row["function"]),
-        "no_call_precision": unanswerable if declined else None, "no_call_recall": declined if unanswerable else None,
+        "no_call_precision": unanswerable if declined else None, "no_call_recall": declined if unanswerable and not not_run else None,
     }
     result["errors"] = [] if exact else _errors(row, right, predicted, raw, declined)
     result["error"] = min(result["errors"], key=ERRORS.index) if result["errors"] else None

@@ -25,6 +25,7 @@ from ..common.encoders import DEFAULT, ENCODERS, similarity
 from ..errors import BioToolError, InvalidParameter, Problem
 from ..gateway import Client
 from ..gateway.client import BACKENDS
+from .answers import error_text, response_text
 
 METRICS = ("exact_match", "api_success", "biotool_score")
 PARTS = ("overall", *DATABASES)
@@ -73,7 +74,7 @@ def exact_match(predicted: Any, gold: Any) -> bool:
         return False
     try:
         return _literal(predicted) == _literal(gold)
-    except RecursionError:
+    except (RecursionError, TypeError):  # nested too deeply, or no JSON: keys that cannot be ordered
         return False
 
 
@@ -135,14 +136,14 @@ def _respond(call: Any, respond: Responder) -> str | None:
 def responder(client: Client) -> Responder:
     """Responses through our client by the published notion of success: whatever body came back counts, an error body too.
 
-    The published wrappers fail on some bodies by accident and summarise in their own way; that is not imitated here.
+    The published wrappers fail on some bodies by accident and summarise in their own way; that is not imitated here. Keys are in order.
     """
     def respond(call: Mapping[str, Any]) -> str:
         seen = client.call(call["name"], call.get("arguments"))
-        body = seen.data if seen.summary is None else seen.summary
+        body = error_text(seen) if seen.summary is None else response_text(seen.summary)
         if body is None:
             raise ValueError(seen.error or seen.outcome)
-        return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, indent=2)
+        return body
 
     return respond
 

@@ -7,7 +7,7 @@ import json
 import sys
 
 from ..catalogue import tools
-from ..errors import BioToolError
+from ..errors import status_of
 from .canary import watch
 from .client import Client
 
@@ -24,21 +24,21 @@ def main(arguments: list[str] | None = None) -> int:
     canary.add_argument("--endpoint", action="append", default=[], metavar="HOST=URL", help="ask another server in a service's stead")
     canary.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args(arguments)
-    try:
-        for name in options.functions or ():
-            tools()[name]  # an unknown name is an error that names the nearest
-        replay = Client("replay", recordings=options.recordings)
-        live = Client("live", record=options.record, cache=None, endpoints=dict(pair.partition("=")[::2] for pair in options.endpoint))
-        verdicts = []
-        for seen in watch(replay, live, options.functions, options.calls):
-            verdicts.append(seen.verdict)
-            print(json.dumps(seen.row()) if options.json else "\n  ".join([
-                f"{seen.verdict:10} {seen.function} {seen.url} ({seen.then}, {seen.recorded or 'undated'}; now {seen.now})",
-                *(f"{what} {path}" for what in ("gone", "new", "changed") for path in getattr(seen, what)),
-            ]), flush=True)
-    except BioToolError as wrong:
-        print(f"error: {wrong}", file=sys.stderr)
-        return 2
+    return status_of(lambda: _canary(options))
+
+
+def _canary(options: argparse.Namespace) -> int:
+    for name in options.functions or ():
+        tools()[name]  # an unknown name is an error that names the nearest
+    replay = Client("replay", recordings=options.recordings)
+    live = Client("live", record=options.record, cache=None, endpoints=dict(pair.partition("=")[::2] for pair in options.endpoint))
+    verdicts = []
+    for seen in watch(replay, live, options.functions, options.calls):
+        verdicts.append(seen.verdict)
+        print(json.dumps(seen.row()) if options.json else "\n  ".join([
+            f"{seen.verdict:10} {seen.function} {seen.url} ({seen.then}, {seen.recorded or 'undated'}; now {seen.now})",
+            *(f"{what} {path}" for what in ("gone", "new", "changed") for path in getattr(seen, what)),
+        ]), flush=True)
     if not options.json:
         print(f"{len(verdicts)} calls: " + ", ".join(f"{verdicts.count(word)} {word}" for word in ("same", "drifted", "unanswered")))
     return 0 if set(verdicts) <= {"same"} else 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -100,18 +100,20 @@ def describe(question: Mapping[str, Any], call: Mapping[str, Any]) -> str:
     ])
 
 
-def agreement(verdicts: Iterable[Mapping[str, Any]], groups: Mapping[str, str] | None = None, draws: int = 1000) -> pd.DataFrame:
+def agreement(verdicts: Iterable[Mapping[str, Any]], groups: Mapping[str, str] | None = None, draws: int = 1000,
+              layer: str = "judge") -> pd.DataFrame:
     """How far each two judges agree on the rows that both decided: share and Cohen's kappa, each with n and an interval.
 
-    `groups` maps a question to its call, whose rows are drawn together. Kappa is None where both judges gave one and the
-    same verdict throughout: nothing is left to agree on beyond chance. Example: `agreement(run.read("verdicts.jsonl"))`
+    `layer` names whose verdicts are compared, and `accept` of a verdict may be any label. `groups` maps a question to its call,
+    whose rows are drawn together. Kappa is None where both judges gave one and the same verdict throughout: nothing is left to
+    agree on beyond chance. Example: `agreement(run.read("verdicts.jsonl"))`
     """
     import pandas as pd
 
-    said: dict[str, dict[str, bool]] = {}
+    said: dict[str, dict[str, Any]] = {}
     for row in verdicts:
-        if row["layer"] == "judge" and not row["reason"].startswith(UNDECIDED):
-            said.setdefault(row["by"], {})[row["question_id"]] = bool(row["accept"])
+        if row["layer"] == layer and not row["reason"].startswith(UNDECIDED):
+            said.setdefault(row["by"], {})[row["question_id"]] = row["accept"]
     rows = []
     for one, other in combinations(sorted(said), 2):
         both = sorted(said[one].keys() & said[other].keys())
@@ -126,8 +128,8 @@ def agreement(verdicts: Iterable[Mapping[str, Any]], groups: Mapping[str, str] |
     return pd.DataFrame(rows, columns=["judge", "other", "n", "agreement", "agreement_low", "agreement_high", "kappa", "kappa_low", "kappa_high"])
 
 
-def kappa(a: list[bool], b: list[bool]) -> float | None:
-    """Cohen's kappa of two lists of verdicts; None where it is not defined. Example: `kappa([True, False], [True, False])`"""
+def kappa(a: Sequence[Any], b: Sequence[Any]) -> float | None:
+    """Cohen's kappa of two lists of verdicts or labels; None where it is not defined. Example: `kappa([True, False], [True, False])`"""
     from sklearn.metrics import cohen_kappa_score
 
     if len({*a, *b}) < 2:
@@ -138,16 +140,18 @@ def kappa(a: list[bool], b: list[bool]) -> float | None:
     return None if np.isnan(value) else round(value, 6)
 
 
-def _kappa_interval(a: list[bool], b: list[bool], groups: list[str], draws: int) -> tuple[float | None, float | None]:
-    """The percentile bootstrap over groups; groups with the same four counts are drawn as one kind, which is the same and cheap."""
+def _kappa_interval(a: Sequence[Any], b: Sequence[Any], groups: list[str], draws: int) -> tuple[float | None, float | None]:
+    """The percentile bootstrap over groups; groups with the same table of counts are drawn as one kind, which is the same and cheap."""
     names = np.unique(np.asarray(groups), return_inverse=True)[1]
-    counts = np.zeros((names.max() + 1, 4))
-    np.add.at(counts, (names, 2 * np.asarray(a, dtype=int) + np.asarray(b, dtype=int)), 1)
+    place = {label: i for i, label in enumerate(sorted({*a, *b}))}
+    many = len(place)
+    counts = np.zeros((names.max() + 1, many * many))
+    np.add.at(counts, (names, [many * place[x] + place[y] for x, y in zip(a, b, strict=True)]), 1)
     kinds, often = np.unique(counts, axis=0, return_counts=True)
-    neither, only_b, only_a, both = (np.random.default_rng(0).multinomial(len(counts), often / len(counts), size=draws) @ kinds).T
-    total = neither + only_b + only_a + both
-    seen = (neither + both) / total
-    chance = ((both + only_a) * (both + only_b) + (neither + only_b) * (neither + only_a)) / total**2
+    tables = (np.random.default_rng(0).multinomial(len(counts), often / len(counts), size=draws) @ kinds).reshape(draws, many, many)
+    total = tables.sum(axis=(1, 2))
+    seen = np.trace(tables, axis1=1, axis2=2) / total
+    chance = (tables.sum(axis=1) * tables.sum(axis=2)).sum(axis=1) / total**2
     values = (seen - chance)[chance < 1] / (1 - chance[chance < 1])
     if not values.size or kappa(a, b) is None:
         return None, None

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..calls import run_client
 from ..catalogue import tools
 from ..common.review import verdict
-from ..common.runner import Run
+from ..common.runner import Run, dumps
 from ..common.stats import bootstrap
 from ..errors import BioToolError
 from ..filters import execution
@@ -84,6 +84,17 @@ def table(cases: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, An
             rows.append({"judge": by, "fault": fault, "metric": "false_reject" if fault == UNTOUCHED else "sensitivity", **share,
                          "undecided": len(read) - len(usable)})
     return pd.DataFrame(rows)
+
+
+def missed(cases: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Spoiled rows that every reader accepted: fault, question, call, answer on record. Example: `missed(cases, verdicts)`"""
+    import pandas as pd
+
+    caught = {v["question_id"] for v in verdicts if not v["accept"]}
+    rows = [{"fault": case["fault"], "question": case["question"]["question"], "call": f"{case['call']['name']} {dumps(case['call']['arguments'])}",
+             "answer on record": f"{case['question']['answer_path']} = {literal(case['question']['answer_value'])}"}
+            for case in cases if case["fault"] != UNTOUCHED and case["id"] not in caught]
+    return pd.DataFrame(rows, columns=["fault", "question", "call", "answer on record"])
 
 
 def _share(values: list[float], groups: list[str], level: float = 0.95) -> dict[str, Any]:

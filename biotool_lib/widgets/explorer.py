@@ -1,4 +1,4 @@
-"""Demonstrations for a room: interactive where a kernel runs, and a static table beside each for where none does.
+"""A form for any function of the catalogue, and a static table beside it for where no kernel runs.
 
 Everything that a server or a person wrote is escaped before it is shown.
 """
@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .catalogue import DATABASES, Parameter, Tool, tools
-from .gateway import Client, Observation, prepare
-from .gateway.request import redact
+from ..catalogue import DATABASES, Parameter, Tool, tools
+from ..gateway import Client, Observation, prepare
+from ..gateway.request import redact
 
 if TYPE_CHECKING:
     import ipywidgets
