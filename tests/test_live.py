@@ -8,6 +8,8 @@ import os
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from statistics import median
 
 import pytest
 from fault_server import SEARCH, FaultServer, alone, answer, blast_service, client_of, most_in_a_span, python, reset
@@ -90,9 +92,10 @@ def test_four_processes_together_keep_the_limit_and_use_it(tmp_path):
         process.stdin.write(f"{time.time() + 7}\n")
         process.stdin.flush()
     assert [process.wait() for process in four] == [0] * 4
-    times = [row[0] for row in ask()]
-    assert most_in_a_span(times, 3.0) <= 60
-    assert (len(times) - 1) / (max(times) - min(times)) >= 0.95 * 60 / 3
+    times = sorted(row[0] for row in ask())
+    # A machine that stands still for a moment costs starts in some spans, not in all: at least one is used to 95 %, and so is the usual gap.
+    assert 0.95 * 60 <= most_in_a_span(times, 3.0) <= 60
+    assert median(later - one for one, later in pairwise(times)) <= 3 / 60 / 0.95
 
 
 def test_twelve_concurrent_calls_to_ncbi_succeed_where_more_than_three_a_second_are_refused(server):

@@ -26,6 +26,11 @@ def judged(name, status, body, kind=JSON):
 
 
 ENSEMBL = [  # status, body, kind, outcome
+    (200, '{"start": NaN}', JSON, "bad_body"),
+    (200, '{"start": -1e999}', JSON, "bad_body"),
+    (200, '{"start": 1e200}', JSON, "ok"),
+    (200, '{"id": "\\ud83d"}', JSON, "bad_body"),
+    (200, '{"id": "\\ud83d\\ude00"}', JSON, "ok"),
     (200, {"id": "ENSG00000157764"}, JSON, "ok"),
     (200, [], JSON, "empty"),
     (200, {}, JSON, "empty"),

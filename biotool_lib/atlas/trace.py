@@ -169,7 +169,7 @@ def _aliases(sources: Path) -> dict[str, str]:
 def _spellings(fact: Fact, key: str, aliases: dict[str, str]) -> list[str]:
     """A key as other files may write it."""
     found = [key]
-    if bare := re.fullmatch(r"([A-Z]+_?\d+)\.\d+", key):
+    if bare := re.fullmatch(r"([A-Z]\w+)\.\d+", key):
         found.append(bare[1])
     if fact.table in ("snps", "entrez_elinks"):
         found.append(f"rs{key}")
@@ -229,6 +229,8 @@ def _readings(fact: Fact) -> Iterator[list[str]]:
         return
     parts = [one for one in fact.value.split("|") if one]
     yield parts
+    if credited := re.fullmatch(r"(.+) \[Source:.+;Acc:(.+)\]", fact.value):
+        yield list(credited.groups())
     if fact.column == "external_reference":
         yield [fact.value.removeprefix("PMID:")]
     if fact.column == "sort_date":  # the first month and day stand for unknown ones

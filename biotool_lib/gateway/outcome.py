@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 import re
 import zipfile
 import zlib
@@ -39,6 +40,8 @@ _LIMIT = re.compile(r"cannot be larger|only retrieve the first", re.IGNORECASE) 
 _PLAIN_ERROR = re.compile(r"\+?(?:Error|Supplied|Failed to|Failed\+|Cannot)\b")
 _SPELLED = re.compile(r"(?:\S {1,2}){6,}\S")
 _JSON = re.compile(r"[\[{]\s*(?:[\"\[{\]}]|$)")
+_HUGE = re.compile(r"[eE]\+?\d{3}|\d{200}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _BLAST_INFO = re.compile(r"QBlastInfoBegin(.*?)QBlastInfoEnd", re.DOTALL)
 _BLAST_FAILED = re.compile(r"<(?:Iteration_)?message>([^<]*\bError:[^<]*)<")
 _NO_HITS = re.compile(r"No significant similarity found|\*{3,} No hits found|^# 0 hits found", re.MULTILINE)
@@ -111,7 +114,8 @@ def parse(body: bytes, content_type: str = "") -> Any:
 
 def _json(text: str) -> Any:
     """A JSON document; several behind one another, as efetch sends records of dbSNP, are a list. NCBI leaves raw newlines in texts."""
-    decoder = json.JSONDecoder(strict=False)
+    huge = _HUGE.search(text)  # only then: a parser of one's own for numbers is slower
+    decoder = json.JSONDecoder(strict=False, parse_float=_finite if huge else None, parse_constant=_finite)
     found, at = [], 0
     while at < len(text):
         value, at = decoder.raw_decode(text, at)
@@ -119,7 +123,20 @@ def _json(text: str) -> Any:
         at += len(text[at:]) - len(text[at:].lstrip())
         if at < len(text) and not isinstance(value, dict):
             raise ValueError(f"more text after position {at}")
+    if _SURROGATE.search(text):  # half a character cannot be stored or sent on
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError as problem:
+            raise ValueError(f"half a character, {problem.object[problem.start]!r}") from None
     return found[0] if len(found) == 1 else found
+
+
+def _finite(text: str) -> float:
+    """A number that JSON can hold again: Python's parser takes NaN, Infinity and 1e999, its writer does not."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is no number of JSON")
+    return number
 
 
 def _gunzip(body: bytes) -> bytes:

@@ -83,7 +83,7 @@ class Pace:
 
     def _take(self, host: str, rate: tuple[int, float]) -> float:
         """0.0 if the start is ours, else the seconds until it is worth asking again."""
-        gap, late = interval(rate), min(LATE * rate[1], interval(rate) / 2)
+        gap, late = interval(rate), min(LATE * rate[1], 0.9 * interval(rate))
         with self._store.change() as db:
             now = time.time()
             due, paused = db.execute("SELECT due, paused FROM hosts WHERE host = ?", (host,)).fetchone() or (0.0, 0.0)
