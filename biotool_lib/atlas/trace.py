@@ -21,7 +21,7 @@ from typing import Any
 
 from ..errors import MissingArtefact
 from .store import FACTS, read_table, table_name
-from .trace_files import FILES, FILES_OF_TABLE, HGNC, MANE, Record, index, loose, read, records
+from .trace_files import HGNC, MANE, Record, files_of, index, loose, read, records
 
 # Columns that name a row, where the first alone does not.
 KEYS: dict[str, Sequence[str]] = {
@@ -118,8 +118,7 @@ def swapped(facts: list[Fact], seed: int = 0, folder: Path = FACTS) -> list[Fact
         place = {column: number for number, (column, _) in enumerate(columns)}
         rows = list(lines)
         for one in facts:
-            seen = chance.sample(rows, min(50, len(rows))) if one.table == name else []
-            others = sorted({row[place[one.column]] or "" for row in seen} - {"", one.value})
+            others = sorted({row[place[one.column]] or "" for row in chance.sample(rows, min(50, len(rows)))} - {"", one.value}) if one.table == name else []
             if others:
                 wrong.append(replace(one, value=chance.choice(others)))
     return wrong
@@ -132,7 +131,7 @@ def trace(facts: list[Fact], sources: Path) -> list[Fact]:
     wanted: dict[str, list[Fact]] = defaultdict(list)
     for fact in facts:
         for source in fact.sources:
-            for pattern in FILES_OF_TABLE.get((fact.table, source)) or FILES.get(source) or ():
+            for pattern in files_of(fact.table, source):
                 wanted[pattern].append(fact)
     aliases, about = _aliases(sources), index(sources)
     keys = {id(fact): [_spellings(fact, key, aliases) for key in fact.keys] for fact in facts}
@@ -157,13 +156,13 @@ def _aliases(sources: Path) -> dict[str, str]:
     found = {"MT": "NC_012920.1"}
     columns, lines = read_table(FACTS / "entrez_genes.tsv.gz")
     names = [name for name, _ in columns]
-    for line in lines:  # traced themselves
-        found[line[names.index("gene_id")] or ""] = line[names.index("symbol")] or ""
+    for cells in lines:  # traced themselves
+        found[cells[names.index("gene_id")] or ""] = cells[names.index("symbol")] or ""
     for file, name, other in ((HGNC[0], "ensembl_gene_id", "hgnc_id"), (MANE[0], "Ensembl_prot", "RefSeq_prot")):
         for row in csv.DictReader(io.StringIO(read(sources / file)), delimiter="\t"):
             found[row[name].split(".")[0]] = row[other]
-    for matrix in read(sources / "tables/ensembl_funcgen_rest.binding_matrix.txt").splitlines():
-        found[matrix.split("\t")[-1]] = matrix.split("\t")[0]
+    for line in read(sources / "tables/ensembl_funcgen_rest.binding_matrix.txt").splitlines():
+        found[line.split("\t")[-1]] = line.split("\t")[0]
     return found
 
 
@@ -198,7 +197,7 @@ def _of(found: list[Record], keys: list[list[str]], fact: Fact) -> list[Record]:
 
 
 def _judged(fact: Fact, held: list[Record], naming: list[Record], aliases: dict[str, str]) -> Fact:
-    if not any(FILES_OF_TABLE.get((fact.table, source)) or FILES.get(source) for source in fact.sources):
+    if not any(files_of(fact.table, source) for source in fact.sources):
         return replace(fact, found="no file")
     if held and fact.column in fact.columns:  # a record of that name is what had to be found
         return replace(fact, found="yes", file=held[0].file)

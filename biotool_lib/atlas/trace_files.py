@@ -103,6 +103,11 @@ FILES_OF_TABLE = {
 }
 
 
+def files_of(table: str, source: str) -> list[str]:
+    """The files of a source for the rows of a table, as patterns below the folder of sources."""
+    return FILES_OF_TABLE.get((table, source)) or FILES.get(source, [])
+
+
 # Fields that name an object of a recorded body or the row of a table.
 _NAMES = ("id uid name accession primaryAccession uniParcId taxonId TaxId PMID SNP_ID uniRuleId variation_id key dbname "
           "GBSeq_accession-version citation_id")
