@@ -20,7 +20,7 @@ from ..common.runner import Run, dumps
 from ..common.stats import bootstrap_columns, paired_bootstrap
 from ..errors import InvalidParameter, MissingArtefact, Problem, did_you_mean
 from ..evaluation import settle
-from ..evaluation.answers import known_answers
+from ..evaluation.answers import frozen_answers, known_answers
 from ..questions.lexicon import literal
 from .checks import equal, groundedness, present
 from .reader import NAME, Reader
@@ -166,7 +166,8 @@ def _shown(run: Run, gold: Sequence[Row], callers: Mapping[str, str]) -> list[di
     """For every row and condition what the answerer is shown: {key, call, outcome, summary}."""
     nothing = {"key": "none", "call": None, "outcome": None, "summary": None}
     predicted = {model: {row["id"]: row for row in run.read(f"predictions/{model}.jsonl")} for model in callers.values()}
-    known, missing = known_answers(run), set()
+    known: Mapping[str, Mapping[str, Any]] = {**frozen_answers(run), **known_answers(run)}
+    missing: set[str] = set()
     shown: list[dict[str, Row]] = []
     for row, stranger in zip(gold, _strangers(gold, run.seed), strict=True):
         right = None if row["call"] is None else {"key": call_id(row["call"]), "call": row["call"], "outcome": "ok", "summary": row["observation"]}
