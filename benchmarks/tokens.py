@@ -71,8 +71,9 @@ def main() -> None:
     options = parser.parse_args()
     run = bt.Run.existing(options.run)
     rows = [row for split in ("train", "validation", "test") for row in run.read(f"dataset/{split}.jsonl")]
-    result: dict[str, Any] = {"rows": len(rows), "limit": LIMIT, "run": {k: run.manifest[k] for k in ("profile", "backend", "seed")},
-                              "versions": run.manifest["versions"], "counts": {}, "sample": {}, "signatures": {}}
+    manifest = {"command": "python -m benchmarks.tokens", "versions": run.manifest["versions"], "created_at": run.manifest["created_at"],
+                "run": {k: run.manifest[k] for k in ("profile", "backend", "seed")}, "dataset": run.manifest["stages"]["dataset"]["sha256"]}
+    result: dict[str, Any] = {"rows": len(rows), "limit": LIMIT, "counts": {}, "sample": {}, "signatures": {}, "manifest": manifest}
     for family, path, name, end in (("qwen", options.qwen, "qwen3_instruct", "<|im_end|>"), ("llama", options.llama, "llama31", "<|eot_id|>")):
         if path is None:
             continue

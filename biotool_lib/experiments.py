@@ -14,13 +14,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import calls, dataset, evaluation, filters, questions
 from .common.runner import Run, write_atomically
 from .errors import BioToolError, InvalidParameter, Problem, did_you_mean
 from .notebooks import project_root, share_cores
 from .training import load_recipe, make_untrained, train
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESULTS = "results/laptop_experiments.json"
 SEEDS = (0, 1, 2)
@@ -67,26 +70,29 @@ STUDIES = {
 }
 
 
-def experiments(folder: Path, only: Sequence[str] = (), max_steps: int = -1) -> dict[str, Any]:
-    """Run the studies (all, or those named) and return what stands in the results file.
+def experiments(folder: Path, only: Sequence[str] = (), target: Path | None = None, max_steps: int = -1,
+                functions: list[str] | None = None) -> dict[str, Any]:
+    """Run the studies (all, or those named) and return what stands in the results file `target`.
+
+    `max_steps` and `functions` make everything smaller, to try it out.
 
     Raises InvalidParameter for an unknown study. Example: `experiments(Path("runs/experiments"), ["seeds"])`
     """
     unknown = [name for name in only if name not in STUDIES]
     if unknown:
         raise InvalidParameter("experiments", [Problem("study", name, did_you_mean(name, STUDIES)) for name in unknown])
-    target = project_root() / RESULTS
+    target = target or project_root() / RESULTS
     found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8")) if target.is_file() else {"studies": {}}
     for name in only or STUDIES:
-        found["studies"][name] = _study(name, STUDIES[name], folder, max_steps)
+        found["studies"][name] = _study(name, STUDIES[name], folder, max_steps, functions)
         found["command"], found["not_run"] = "make experiments", [other for other in STUDIES if other not in found["studies"]]
         write_atomically(target, json.dumps(found, indent=1, sort_keys=True) + "\n")
     return found
 
 
-def _study(name: str, study: Study, folder: Path, max_steps: int) -> dict[str, Any]:
+def _study(name: str, study: Study, folder: Path, max_steps: int, functions: list[str] | None) -> dict[str, Any]:
     run = Run(folder / f"{study.scheme}{f'-no-call-{study.no_call:g}' if study.no_call else ''}")
-    calls.enumerate_calls(run)
+    calls.enumerate_calls(run, functions=functions)
     questions.write_questions(run)
     filters.apply_filters(run)
     dataset.build(run, no_call=study.no_call, scheme=study.scheme)
@@ -114,6 +120,21 @@ def _study(name: str, study: Study, folder: Path, max_steps: int) -> dict[str, A
         "manifest": {key: run.manifest[key] for key in ("profile", "backend", "seed", "versions", "created_at")}
         | {"dataset": {key: data[key] for key in ("rows", "sha256", "calls", "functions", "rows_per_split") if key in data}},
     }
+
+
+def table(path: Path | None = None, metrics: Sequence[str] = ("exact_match", "schema_valid")) -> pd.DataFrame:
+    """The studies that have been run, a line for each model and metric: study, arm, seed, scheme, metric, value, low, high, n.
+
+    Empty where none has been run. Example: `table().query("study == 'seeds'")`
+    """
+    import pandas as pd
+
+    path = path or project_root() / RESULTS
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"studies": {}}
+    lines = [{"study": name, "arm": model["arm"], "seed": model["seed"], "scheme": study["scheme"], "metric": metric,
+              **{key: model["scores"][metric][key] for key in ("value", "low", "high", "n")}}
+             for name, study in found["studies"].items() for model in study["models"].values() for metric in metrics]
+    return pd.DataFrame(lines, columns=["study", "arm", "seed", "scheme", "metric", "value", "low", "high", "n"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ import pytest
 
 import biotool_lib as bt
 from biotool_lib import calls, dataset, filters, questions
+from biotool_lib.calls import authored
 from biotool_lib.observe import Context
 from biotool_lib.observe.fit import LIMIT, size
 
@@ -83,6 +84,14 @@ def recorded() -> Path:
     if not recorded_rows():
         pytest.skip(NO_RECORDINGS)
     return RECORDED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_authored_questions(tmp_path_factory):
+    """Small runs are without the questions written by hand, of which every function has some; tests of those name a file of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(authored, "PATH", tmp_path_factory.mktemp("none") / "authored.tsv")
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -107,7 +107,7 @@ def whole(tmp_path_factory, proposed) -> bytes:
     with serving() as app:
         made = enumerate_served(folder, app.port, proposed)
     assert set(app.asked.values()) == {1} and sum(app.asked.values()) == len(made) > 60
-    assert max(map(len, app.together)) > 1 and (made["outcome"] == "ok").all()
+    assert max(map(len, app.together)) > 1 and (made.loc[~made["authored"], "outcome"] == "ok").all()
     return (folder / "calls.jsonl").read_bytes()
 
 
@@ -324,6 +324,22 @@ def test_coverage_counts_every_function_of_the_catalogue(tmp_path):
     assert table["proposed"].sum() == 3 and table.loc["einfo", "parameters_used"] == 0
     with pytest.raises(bt.MissingArtefact):
         calls.coverage(bt.Run(tmp_path / "empty"))
+
+
+def test_coverage_by_value_says_why_a_value_has_no_call(tmp_path):
+    run = bt.Run(tmp_path)
+    made = [("lookup_by_symbol", {"species": "homo_sapiens", "symbol": "BRCA1", "expand": True}), ("overlap_by_id", {"id": "x", "feature": ["gene", "cds"]}),
+            ("vep_by_id", {"species": "homo_sapiens", "id": "rs1"})]
+    run.write("calls.jsonl", [{"outcome": "ok", "name": name, "arguments": given} for name, given in made])
+    table = calls.value_coverage(run).set_index(["function", "parameter", "value"])
+    assert table["reason"].isna().equals(table["calls"] > 0) and set(table.index.get_level_values(0)) == {t.name for t in bt.tools().values() if t.parameters}
+    assert table.loc[("lookup_by_symbol", "expand", "True"), "calls"] == 1 and table.loc[("overlap_by_id", "feature", "cds"), "calls"] == 1
+    why = table["reason"]
+    assert why["overlap_by_id", "feature", "exon"] == "not proposed" and why["lookup_by_symbol", "format", "condensed"] == "unspeakable (format)"
+    assert why["lookup_by_symbol", "format", "full"].startswith("unspeakable") and why["vep_by_id", "CADD", "snv"] == "recorded"
+    assert why["get_keyword_by_id", "id", "any"] == "unanswered"
+    kinds = calls.kinds_coverage(run)
+    assert kinds["calls"].sum() == 3 and set(kinds["database"]) == {"ensembl"} and "homo_sapiens" in set(kinds["species"])
 
 
 if __name__ == "__main__":

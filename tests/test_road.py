@@ -21,6 +21,7 @@ from biotool_lib.training.rows import scramble
 
 FEW = ["lookup_by_symbol", "get_keyword_by_id", "get_taxonomy_by_id", "einfo", "get_info_ping"]
 TINY = {
+    "base": "scratch",
     "architecture": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16,
                      "intermediate_size": 64, "max_position_embeddings": 512, "tie_word_embeddings": True},
     "tokenizer_vocab": 400, "max_length": 400, "max_new_tokens": 24, "batch_size": 4, "checkpoint_every": 4, "made_up_rows": 12, "fewest_rows": 0,
@@ -212,7 +213,7 @@ def test_predictions_and_scores_of_three_models(run, trained):
 def test_recipes_are_checked_key_by_key(tmp_path):
     for path in (Path(bt.__file__).parent / "training/recipes").glob("*.yaml"):
         assert load_recipe(path.stem).name == path.stem
-        assert path.read_text().startswith("# python -m biotool_lib.training")
+        assert path.read_text().startswith(("# python -m biotool_lib.training --run", "# python -m biotool_lib.nano\n"))
     with pytest.raises(bt.InvalidParameter, match="did you mean 'laptop'"):
         load_recipe("labtop")
     with pytest.raises(bt.InvalidParameter, match="did you mean 'learning_rate'"):

@@ -85,3 +85,11 @@ def test_an_authored_file_is_read_in_one_spelling_and_refused_where_it_is_wrong(
     twice = [AUTHORED[0], AUTHORED[0], ("x", "lookup_by_symbol", {"species": "human"}, "student", "Where?")]
     with pytest.raises(bt.InvalidParameter, match=r"line 4.*symbol(.|\n)*s1.*stands twice"):
         authored.read(write_authored(tmp_path / "b.tsv", twice))
+
+
+def test_a_function_keeps_its_only_call_for_training(tmp_path, monkeypatch):
+    rows = [("p1", "get_info_ping", {}, "student", "is ensembl up right now?"), AUTHORED[0]]
+    monkeypatch.setattr(authored, "PATH", write_authored(tmp_path / "authored.tsv", rows))
+    marked = {call["name"]: call["authored"] for call in calls.propose(bt.Client(), 0, ["get_info_ping", "lookup_by_symbol"]) if
+              call["name"] == "get_info_ping" or call["arguments"].get("symbol") == "BRCA1"}
+    assert marked == {"get_info_ping": False, "lookup_by_symbol": True}

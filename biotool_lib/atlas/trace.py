@@ -118,7 +118,8 @@ def swapped(facts: list[Fact], seed: int = 0, folder: Path = FACTS) -> list[Fact
         place = {column: number for number, (column, _) in enumerate(columns)}
         rows = list(lines)
         for one in facts:
-            others = sorted({row[place[one.column]] or "" for row in chance.sample(rows, min(50, len(rows)))} - {"", one.value}) if one.table == name else []
+            seen = chance.sample(rows, min(50, len(rows))) if one.table == name else []
+            others = sorted({row[place[one.column]] or "" for row in seen} - {"", one.value})
             if others:
                 wrong.append(replace(one, value=chance.choice(others)))
     return wrong
@@ -161,8 +162,8 @@ def _aliases(sources: Path) -> dict[str, str]:
     for file, name, other in ((HGNC[0], "ensembl_gene_id", "hgnc_id"), (MANE[0], "Ensembl_prot", "RefSeq_prot")):
         for row in csv.DictReader(io.StringIO(read(sources / file)), delimiter="\t"):
             found[row[name].split(".")[0]] = row[other]
-    for line in read(sources / "tables/ensembl_funcgen_rest.binding_matrix.txt").splitlines():
-        found[line.split("\t")[-1]] = line.split("\t")[0]
+    for matrix in read(sources / "tables/ensembl_funcgen_rest.binding_matrix.txt").splitlines():
+        found[matrix.split("\t")[-1]] = matrix.split("\t")[0]
     return found
 
 

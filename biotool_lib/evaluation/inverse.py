@@ -86,7 +86,11 @@ class InverseGrammar:
         values = {name: _meant(tool, name, text) for name, text in slots.items()}
         arguments: dict[str, Any] = {name: value for name, value in values.items() if name in tool.parameters and name not in phrasing.when}
         for name, pattern in phrasing.when.items():
-            if pattern is not None:
+            if name in values:  # said as a whole; its pattern is a condition
+                if pattern is None or not slot_pattern(str(pattern)).fullmatch(literal(values[name])):
+                    return None
+                arguments[name] = values[name]
+            elif pattern is not None:
                 counts = {slot: self._quoted[tool.name, str(pattern), slot, " " in value] for slot, value in values.items()}
                 written = {slot: f'"{value}"' if counts[slot] > 0 else value for slot, value in values.items()}
                 arguments[name] = settle(str(pattern).format_map(written)) if _SLOT.search(str(pattern)) else pattern

@@ -57,16 +57,18 @@ def write(call: Mapping[str, Any], style: str, seed: int = 0, among: Sequence[Fi
 
 
 def fits(call: Mapping[str, Any]) -> list[Fit]:
-    """Every phrasing that says all arguments of a call and whose answer the response holds."""
+    """Every phrasing that says all arguments of a call and whose answer the response holds.
+
+    Where some are made for this very kind of argument, only those: they say better what the others quote.
+    """
     entry = phrasebook().get(call["name"])
-    return [] if entry is None else list(_fitting(entry, call))
+    found = [] if entry is None else list(_fitting(entry, call))
+    return [fit for fit in found if any(v is not None for v in (fit[0].get("when") or {}).values())] or found
 
 
 def preferred(fitting: Sequence[Fit], style: str) -> list[Fit]:
-    """Of some phrasings those of a style, where it has any, and of these the ones made for this very kind of argument."""
-    of_style = [fit for fit in fitting if fit[0]["style"] == style] or list(fitting)
-    # A phrasing made for this very kind of argument says it better than one that quotes it.
-    return [fit for fit in of_style if any(v is not None for v in (fit[0].get("when") or {}).values())] or of_style
+    """Of some phrasings those of a style, where it has any."""
+    return [fit for fit in fitting if fit[0]["style"] == style] or list(fitting)
 
 
 def family(phrasing: Mapping[str, Any]) -> str:
@@ -87,8 +89,10 @@ def unanswered(call: Mapping[str, Any], seed: int = 0) -> str | None:
 
 
 def _fitting(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[Fit]:
-    """Phrasings that say every argument of the call and whose answer the response holds."""
-    return (found for found in _sayable(entry, call) if found[2] not in _BLANK)
+    """Phrasings that say every argument of the call and whose answer the response holds, and the question does not give away."""
+    said = {literal(value).casefold() for value in call["arguments"].values()}
+    return (found for found in _sayable(entry, call)
+            if found[2] not in _BLANK and not (isinstance(found[2], str) and found[2].casefold() in said))
 
 
 def _sayable(entry: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[Fit]:

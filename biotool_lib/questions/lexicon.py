@@ -40,7 +40,7 @@ def words(tool: Tool, name: str, value: Any) -> tuple[str, ...]:
         return (*known, text) if known else (text.replace("_", " ").capitalize(), text)
     if kind == "taxon_id" or name in ("taxon_id", "organism_id", "taxonId", "taxonomy_id"):
         known = taxon_words().get(text)
-        return (*known, text) if known else (f"taxon {text}", text)
+        return (*known, text) if known else (f"taxon {text}", text) if text.isdigit() else (text,)
     return (text,)
 
 
