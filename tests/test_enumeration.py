@@ -87,6 +87,11 @@ def serving(app=None, port: int = 0, handler=Quiet):
     httpd.server_close()
 
 
+def hear_interrupts() -> None:
+    """In a child before it starts: a shell that runs the tests in the background has interrupts ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def server():
     with serving() as app:
@@ -119,7 +124,8 @@ def start(server, proposed):
     def start(folder: Path) -> subprocess.Popen:
         command = [sys.executable, __file__, str(folder), str(server.port), str(proposed)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        begun.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True))
+        begun.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
+                                      preexec_fn=hear_interrupts))
         return begun[-1]
 
     yield start
@@ -239,7 +245,7 @@ def test_an_interrupt_finishes_what_is_under_way_and_the_rest_comes_later(server
 
 def test_an_interrupted_sweep_over_the_atlas_says_how_to_go_on(tmp_path):
     process = subprocess.Popen([sys.executable, "-m", "biotool_lib.calls", "--run", str(tmp_path)], cwd=ROOT,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_interrupts)
     deadline = time.monotonic() + 120
     while not any(p.stat().st_size > 20_000 for p in tmp_path.glob(".calls.*.part.jsonl")):
         assert process.poll() is None and time.monotonic() < deadline

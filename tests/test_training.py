@@ -155,7 +155,7 @@ def _losses(folder) -> dict[int, float]:
 def test_every_shipped_recipe_is_sound_and_says_how_it_is_launched():
     for path in FOLDER.glob("*.yaml"):
         recipe = load_recipe(path.stem)
-        launch = "make nano" if path.stem == "nano_base" else f"python -m biotool_lib.training --run runs/[a-z0-9]+ --recipe {path.stem}"
+        launch = r"python -m biotool_lib\.nano" if path.stem == "nano_base" else f"python -m biotool_lib.training --run runs/[a-z0-9]+ --recipe {path.stem}"
         assert re.match(f"# {launch}\n", path.read_text()), path
         assert recipe.name == path.stem
         if path.stem.startswith("published_"):
