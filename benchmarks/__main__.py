@@ -126,8 +126,8 @@ def summaries() -> Iterator[Result]:
 
 
 def batched_generation() -> Iterator[Result]:
-    """Generation with the laptop's architecture, untrained, in batches and one by one."""
-    rng, recipe = random.Random(0), load_recipe("laptop")
+    """Generation with the nano architecture, untrained, in batches and one by one."""
+    rng, recipe = random.Random(0), load_recipe("nano_base")
     questions = [made_up_row(rng)["question"] for _ in range(32)]
     tokenizer = make_tokenizer(questions, 2048)
     model = make_model(recipe.architecture, tokenizer)
