@@ -105,6 +105,9 @@ def did_you_mean(word: str, known: Iterable[str], many: int = 3) -> str:
     return f"known: {listed}" if words else "none is known"
 
 
+RESUMES = "interrupted; the same command goes on from here"
+
+
 def status_of(command: Callable[[], int], interrupted: str = "interrupted") -> int:
     """Exit status of a command line: the command's own; 2 after an error of ours, 130 after an interrupt, each told in one line.
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import calls, dataset, evaluation, filters, questions
 from .common.runner import Run, write_atomically
-from .errors import BioToolError, InvalidParameter, Problem, did_you_mean
+from .errors import RESUMES, InvalidParameter, Problem, did_you_mean, status_of
 from .notebooks import project_root, share_cores
 from .training import load_recipe, make_untrained, train
 
@@ -145,15 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     share_cores()
-    try:
+    def work() -> int:
         experiments(project_root() / options.run, options.only)
-    except BioToolError as wrong:
-        print(f"error: {wrong}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+        return 0
+
+    return status_of(work, RESUMES)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from . import calls, dataset, evaluation, filters, questions
 from .common.exchanges import Exchanges, Meter, load_prices
 from .common.llm import KEY_VARIABLE, ChatModel
 from .common.runner import Run
-from .errors import BioToolError, InvalidParameter, Problem
+from .errors import RESUMES, InvalidParameter, Problem, status_of
 from .judges import ChatJudge
 from .notebooks import share_cores
 from .questions.chat import ChatWriter
@@ -132,17 +132,13 @@ def main(arguments: list[str] | None = None, stage: str | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     share_cores()
-    try:
+    def work() -> int:
         run = Run(Path(options.run), profile=options.profile, backend=options.backend, recordings=options.recordings, seed=options.seed)
         travel(run, options.recipe, options.until, options.max_steps, chat_writer(run, options), chat_judges(run, options),
                options.no_call)
-    except BioToolError as wrong:
-        print(f"error: {wrong}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+        return 0
+
+    return status_of(work, RESUMES)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from biotool_lib.answers.planners import ChatPlanner
 from biotool_lib.answers.quality import QualityJudge, judge_quality
 from biotool_lib.answers.reader import NAME
 from biotool_lib.common.runner import Run
-from biotool_lib.errors import BioToolError, InvalidParameter, Problem
+from biotool_lib.errors import RESUMES, InvalidParameter, Problem, status_of
 from biotool_lib.notebooks import share_cores
 from biotool_lib.road import add_chat_options, chat_model
 from biotool_lib.training import load_recipe
@@ -34,20 +34,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     share_cores()
-    try:
+    def work() -> int:
         run = Run.existing(Path(options.run))
         stages = options.stage or STAGES
         if "answers" in stages:
             _answers(run, options)
         if "chains" in stages:
             _chains(run, options)
-    except BioToolError as wrong:
-        print(f"error: {wrong}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+        return 0
+
+    return status_of(work, RESUMES)
 
 
 def _answers(run: Run, options: argparse.Namespace) -> None:

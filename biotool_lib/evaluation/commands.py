@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import Any
 
 from ..common.exchanges import Exchanges, Meter, load_prices
 from ..common.llm import KEY_VARIABLE, ChatModel
 from ..common.runner import Run
-from ..errors import BioToolError, InvalidParameter, Problem
+from ..errors import RESUMES, InvalidParameter, Problem, status_of
 from . import evaluate
 from .baselines import hosted, in_context
 
@@ -52,14 +51,10 @@ def main(arguments: list[str]) -> int:
         parser.add_argument("--batch-size", type=int, default=16)
     options = parser.parse_args(arguments[1:])
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    try:
+    def work() -> int:
         return _do(command, Run.existing(options.run), options)
-    except BioToolError as wrong:
-        print(f"error: {wrong}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+
+    return status_of(work, RESUMES)
 
 
 def _do(command: str, run: Run, options: argparse.Namespace) -> int:

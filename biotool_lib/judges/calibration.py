@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from ..catalogue import tools
 from ..common.review import verdict
 from ..common.runner import Run, dumps
 from ..common.stats import bootstrap
-from ..errors import BioToolError
+from ..errors import RESUMES, status_of
 from ..filters import execution
 from ..questions.grammar import look_up, unanswered
 from ..questions.lexicon import literal
@@ -260,14 +259,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--per-fault", type=int, default=PER_FAULT, help="rows of each kind (default: %(default)s)")
     add_chat_options(parser)
     options = parser.parse_args(arguments)
-    try:
+
+    def work() -> int:
         run = Run.existing(Path(options.run))
-        found = calibrate(run, chat_judges(run, options, "calibration") or (), options.per_fault)
-    except BioToolError as wrong:
-        print(f"error: {wrong}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    print(found.to_string(index=False))
-    return 0
+        print(calibrate(run, chat_judges(run, options, "calibration") or (), options.per_fault).to_string(index=False))
+        return 0
+
+    return status_of(work, RESUMES)

@@ -17,7 +17,7 @@ from .. import __version__
 from ..common.chat import encode, encode_prompt, parse
 from ..common.runner import write_atomically
 from ..common.stats import bootstrap
-from ..errors import BioToolError
+from ..errors import RESUMES, status_of
 from ..generation import generate
 from ..notebooks import share_cores
 from ..training.recipe import Recipe, load_recipe
@@ -141,16 +141,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     share_cores()
-    try:
+    def work() -> int:
         recipe = load_recipe(options.recipe, **({"made_up_rows": options.rows} if options.rows else {}))
         print(json.dumps(make_base(options.out, options.work, recipe, options.seed), indent=1))
-    except BioToolError as wrong:
-        print(f"error: {wrong}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+        return 0
+
+    return status_of(work, RESUMES)
 
 
 if __name__ == "__main__":
