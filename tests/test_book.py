@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from browser import Fenced
 
 ROOT = Path(__file__).parents[1]
 BOOK = Path(os.environ.get("BIOTOOL_BOOK") or ROOT / "build" / "book")
@@ -188,25 +189,15 @@ def browser():
         chromium.close()
 
 
-class Visit:
+class Visit(Fenced):
     """One open page with what it asked for and what it complained about."""
 
     def __init__(self, page, home: str) -> None:
-        self.page, self.home = page, home
-        self.outside: list[str] = []
+        super().__init__(page, home)
         self.complaints: list[str] = []
         page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda problem: self.complaints.append(str(problem)))
         page.on("response", lambda reply: self.complaints.append(f"{reply.status} {reply.url}") if reply.status >= 400 else None)
-        page.route("**/*", self._route)
-
-    def _route(self, route) -> None:
-        parts = urlsplit(route.request.url)
-        if parts.scheme in {"data", "blob"} or f"{parts.scheme}://{parts.netloc}" == self.home:
-            route.continue_()
-        else:
-            self.outside.append(route.request.url)
-            route.abort()
 
     def open(self, name: str) -> None:
         self.page.goto(f"{self.home}/{name}", wait_until="load")

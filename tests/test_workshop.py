@@ -16,9 +16,9 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
+from browser import Fenced
 from conftest import ROOT, run_up_to_the_dataset
 
 from biotool_lib.common.review import ReviewBook
@@ -75,21 +75,12 @@ def lab(run, tmp_path_factory) -> Iterator[str]:
         server.wait(30)
 
 
-class Desk:
+class Desk(Fenced):
     """JupyterLab in a browser that reaches nothing but the server."""
 
     def __init__(self, page, home: str) -> None:
-        self.page, self.home, self.outside = page, home, []
+        super().__init__(page, home)
         page.set_default_timeout(PATIENCE)
-        page.route("**/*", self._route)
-
-    def _route(self, route) -> None:
-        parts = urlsplit(route.request.url)
-        if parts.scheme in {"data", "blob"} or f"{parts.scheme}://{parts.netloc}" == self.home:
-            route.continue_()
-        else:
-            self.outside.append(route.request.url)
-            route.abort()
 
     def open(self, name: str) -> None:
         self.page.goto(f"{self.home}/lab/tree/{name}?reset")

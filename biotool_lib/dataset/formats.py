@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,8 +12,9 @@ from typing import Any
 
 from ..catalogue import tools
 from ..common.chat import parse, render_call
+from ..common.hub import upload
 from ..common.runner import Run, dumps, file_digest, write_atomically
-from ..errors import InvalidParameter, MissingArtefact, Problem
+from ..errors import MissingArtefact
 from .splits import SPLITS
 
 # Columns of the Parquet files that hold JSON texts: a column of mixed objects would fill absent keys with nulls.
@@ -160,25 +160,9 @@ def push_to_hub(run: Run, repo_id: str, *, private: bool = True, message: str = 
     The token comes from the environment variable HF_TOKEN and from nowhere else. Raises InvalidParameter without one or for an
     impossible name, MissingArtefact before the dataset is built. Example: `push_to_hub(run, "somebody/biotool-book")`
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
-
     if not (run.path / "dataset/SHA256SUMS").is_file():
         raise MissingArtefact(f"{run.path / 'dataset'} is not there yet: build the dataset first")
-    try:
-        validate_repo_id(repo_id)
-    except HFValidationError as wrong:
-        raise InvalidParameter("push_to_hub", [Problem("repo_id", repo_id, f"owner/name; {wrong}")]) from wrong
-    token = os.environ.get("HF_TOKEN", "").strip()
-    if not token:
-        remedy = "set this environment variable to a token that may write to the repository"
-        raise InvalidParameter("push_to_hub", [Problem("HF_TOKEN", None, remedy)])
-    api = HfApi(token=token)
-    address = api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
-    api.upload_folder(
-        repo_id=repo_id, repo_type="dataset", folder_path=run.path / "dataset", commit_message=message, ignore_patterns=[".*"]
-    )
-    return str(address)
+    return upload(run.path / "dataset", repo_id, "dataset", private=private, message=message)
 
 
 def _schemas(names: Sequence[str], whole: bool) -> str:

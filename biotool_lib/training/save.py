@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..common.hub import upload
 from ..common.runner import Run, write_atomically
-from ..errors import InvalidParameter, MissingArtefact, Problem
+from ..errors import MissingArtefact
 from .recipe import Recipe
 
 
@@ -66,21 +66,7 @@ def push_to_hub(run: Run, name: str, repo_id: str, *, private: bool = True) -> s
     The token comes from the environment variable HF_TOKEN and from nowhere else. Raises InvalidParameter without one or for an
     impossible name, MissingArtefact before the model is trained. Example: `push_to_hub(run, "laptop", "somebody/biotool-nano")`
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
-
     folder = run.path / "models" / name
     if not list(folder.glob("*.safetensors")):
         raise MissingArtefact(f"{folder} holds no model: train it first")
-    try:
-        validate_repo_id(repo_id)
-    except HFValidationError as wrong:
-        raise InvalidParameter("push_to_hub", [Problem("repo_id", repo_id, f"owner/name; {wrong}")]) from wrong
-    token = os.environ.get("HF_TOKEN", "").strip()
-    if not token:
-        remedy = "set this environment variable to a token that may write to the repository"
-        raise InvalidParameter("push_to_hub", [Problem("HF_TOKEN", None, remedy)])
-    api = HfApi(token=token)
-    address = api.create_repo(repo_id, private=private, exist_ok=True)
-    api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=f"{name}, trained by BioTool Book")
-    return str(address)
+    return upload(folder, repo_id, "model", private=private, message=f"{name}, trained by BioTool Book")
