@@ -166,8 +166,7 @@ SELECT g.species, g.id AS gene_id, g.symbol FROM ensembl_recorded r JOIN genes g
 WHERE r.function = 'get_genetree_by_id';
 
 CREATE VIEW entity_ensembl_biotype AS
-SELECT name, biotype_group AS "group", EXISTS (SELECT 1 FROM transcripts t WHERE t.biotype = b.name) AS used,
-  max(object_type) AS object_type, min(object_type) AS other_type FROM biotypes b GROUP BY name, biotype_group;
+SELECT DISTINCT name, biotype_group AS "group", EXISTS (SELECT 1 FROM transcripts t WHERE t.biotype = b.name) AS used FROM biotypes b;
 
 CREATE VIEW entity_ensembl_biotype_group AS SELECT biotype_group AS "group", object_type, count(*) AS size FROM biotypes GROUP BY 1, 2;
 
